@@ -1,0 +1,13 @@
+#include <miniss/core/assert.hh>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace miniss::internal {
+
+void assertion_failed(const char* condition, const char* file, int line) noexcept {
+    std::fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, condition);
+    std::abort();
+}
+
+}  // namespace miniss::internal

@@ -1,0 +1,26 @@
+// Which backend a process runs on.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <miniss/core/io_backend.hh>
+
+namespace miniss {
+
+enum class backend_kind { automatic, io_uring, epoll };
+
+struct chosen_backend {
+    backend_kind kind;       // Never automatic.
+    std::string why_not_io_uring;  // Empty if it is io_uring, or if epoll was asked for.
+};
+
+// Finds out, by making one and throwing it away, which backend `wanted` comes to: automatic is
+// io_uring where the kernel allows it and is new enough, and epoll otherwise.
+// Errors: std::system_error if `wanted` is io_uring and cannot be had.
+chosen_backend choose_backend(backend_kind wanted);
+
+// Makes one for the shard of the calling thread. Errors: std::system_error.
+std::unique_ptr<io_backend> make_backend(backend_kind kind);
+
+}  // namespace miniss

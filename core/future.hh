@@ -1,0 +1,497 @@
+// Futures and continuation chains: the reading end of a value that may not exist yet.
+#pragma once
+
+#include <tuple>
+
+#include <miniss/core/promise.hh>
+
+namespace miniss {
+
+// What finally() gives when both the future and the callback failed.
+struct nested_exception : std::exception {
+    std::exception_ptr inner;  // The callback's.
+    std::exception_ptr outer;  // The original one.
+
+    nested_exception(std::exception_ptr callback_error, std::exception_ptr original) noexcept
+        : inner(std::move(callback_error)), outer(std::move(original)) {}
+    const char* what() const noexcept override { return "nested exception"; }
+};
+
+namespace internal {
+
+template <typename T>
+inline constexpr bool is_future = false;
+template <typename T>
+inline constexpr bool is_future<future<T>> = true;
+
+}  // namespace internal
+
+// future<T> both for T and for future<T>: chains never nest futures.
+template <typename T>
+struct futurize {
+    using type = future<T>;
+    using value_type = T;
+};
+template <typename T>
+struct futurize<future<T>> {
+    using type = future<T>;
+    using value_type = T;
+};
+template <typename T>
+using futurize_t = typename futurize<T>::type;
+
+// Calls func(args...) and returns its result as a future: a value becomes a ready future, a
+// future is passed on, and what is thrown becomes a failed future.
+template <typename Func, typename... A>
+futurize_t<std::invoke_result_t<Func, A...>> futurize_invoke(Func&& func, A&&... args) noexcept;
+
+namespace internal {
+
+// What Func gives when it is called with the value of a future<T>.
+template <typename Func, typename T>
+struct call_with_value {
+    using type = std::invoke_result_t<Func, T>;
+};
+template <typename Func>
+struct call_with_value<Func, void> {
+    using type = std::invoke_result_t<Func>;
+};
+
+template <typename Func, typename T>
+concept takes_value_of =
+    (std::is_void_v<T> && std::invocable<Func>) || (!std::is_void_v<T> && std::invocable<Func, T>);
+
+template <typename Func, typename T>
+using then_result_t = futurize_t<typename call_with_value<Func, T>::type>;
+
+template <typename Func, typename T>
+then_result_t<Func, T> invoke_with_value(Func&& func, future_state<T>& state) noexcept;
+
+// The type E of a callable that takes E, E& or const E&.
+template <typename Func>
+struct only_argument : only_argument<decltype(&Func::operator())> {};
+template <typename R, typename C, typename A>
+struct only_argument<R (C::*)(A)> {
+    using type = std::remove_cvref_t<A>;
+};
+template <typename R, typename C, typename A>
+struct only_argument<R (C::*)(A) const> {
+    using type = std::remove_cvref_t<A>;
+};
+
+// Waits for a future<T>, calls Func with its value, and passes the result to the next in line.
+template <typename T, typename Func>
+class then_continuation final : public waiting_task<T> {
+    using result_future = then_result_t<Func, T>;
+    Func _func;
+    promise_base<typename result_future::value_type> _result;
+
+public:
+    explicit then_continuation(Func&& func) : _func(std::move(func)) {}
+    explicit then_continuation(const Func& func) : _func(func) {}
+    result_future get_future() noexcept { return result_future::make_pending(_result); }
+
+    void run_and_dispose() noexcept override {
+        if (this->state.failed()) {
+            _result.deliver_error(this->state.take_error());
+        } else {
+            invoke_with_value<Func&, T>(_func, this->state).forward_to(std::move(_result));
+        }
+        delete this;
+    }
+};
+
+// The same for callables that take the future itself, whether it succeeded or failed.
+template <typename T, typename Func>
+class wrapped_continuation final : public waiting_task<T> {
+    using result_future = futurize_t<std::invoke_result_t<Func, future<T>>>;
+    Func _func;
+    promise_base<typename result_future::value_type> _result;
+
+public:
+    explicit wrapped_continuation(Func&& func) : _func(std::move(func)) {}
+    explicit wrapped_continuation(const Func& func) : _func(func) {}
+    result_future get_future() noexcept { return result_future::make_pending(_result); }
+
+    void run_and_dispose() noexcept override {
+        futurize_invoke(_func, future<T>(std::move(this->state))).forward_to(std::move(_result));
+        delete this;
+    }
+};
+
+}  // namespace internal
+
+// The reading end of one value (or of nothing but success, for future<>) or of an error.
+//
+// A future is used once: by then() and its relatives, get(), forward_to() or by being moved.
+// What is chained runs as soon as the result is there: at once, on the caller's stack, if it is
+// there already (and the result is then a future that may be ready too), otherwise as a task of
+// its own. Nothing thrown by a callback leaves then(): it fails the future that then() returned.
+//
+// Lifetime: callbacks are moved into the chain, and destroyed right after they ran. An error
+//           that nobody has read when the future is destroyed is reported (core/report.hh).
+// Shard:    all of a chain lives and runs on the shard that created its promise.
+// Errors:   running out of memory in then() ends the process.
+// Cost:     nothing on a ready future; one allocation for each callback on a pending one.
+template <typename T>
+class [[nodiscard]] future {
+    internal::future_state<T> _state;
+    internal::promise_base<T>* _promise = nullptr;
+
+    friend class internal::promise_base<T>;
+    friend class promise<T>;
+    template <typename>
+    friend class future;
+    template <typename U, typename Func>
+    friend class internal::then_continuation;
+    template <typename U, typename Func>
+    friend class internal::wrapped_continuation;
+
+public:
+    using value_type = T;
+
+    future(future&& other) noexcept { move_from(other); }
+    future& operator=(future&& other) noexcept {
+        if (this != &other) {
+            detach();
+            move_from(other);
+        }
+        return *this;
+    }
+    ~future() { detach(); }
+
+    // True once there is a value or an error.
+    bool available() const noexcept { return _state.available(); }
+    bool failed() const noexcept { return _state.failed(); }
+
+    // Takes the value, or throws the error. Requires available().
+    T get() {
+        MINISS_ASSERT(available());
+        if (failed()) [[unlikely]] {
+            std::rethrow_exception(_state.take_error());
+        }
+        if constexpr (std::is_void_v<T>) {
+            _state.clear();
+        } else {
+            return _state.take_value();
+        }
+    }
+
+    // Takes the error. Requires failed().
+    std::exception_ptr get_exception() noexcept { return _state.take_error(); }
+
+    // Drops a result that is there, and with it the report of an error. Requires available().
+    void ignore_ready_future() noexcept {
+        MINISS_ASSERT(available());
+        _state.clear();
+    }
+
+    // Calls func(value) once there is a value; an error skips `func`. Returns the future of
+    // func's result.
+    template <typename Func>
+        requires internal::takes_value_of<Func, T>
+    internal::then_result_t<Func, T> then(Func&& func) noexcept {
+        if (_state.has_value()) {
+            return internal::invoke_with_value<Func, T>(std::forward<Func>(func), _state);
+        }
+        if (_state.failed()) {
+            return internal::then_result_t<Func, T>::make_failed(_state.take_error());
+        }
+        using continuation = internal::then_continuation<T, std::decay_t<Func>>;
+        auto* waiter = new continuation(std::forward<Func>(func));
+        auto result = waiter->get_future();
+        wait_with(*waiter);
+        return result;
+    }
+
+    // Calls func(elements...) once there is a tuple.
+    template <typename Func>
+    auto then_unpack(Func&& func) noexcept {
+        return then([func = std::forward<Func>(func)](T&& value) mutable {
+            return std::apply(func, std::move(value));
+        });
+    }
+
+    // Calls func(this future) once it is ready, whether it succeeded or failed.
+    template <typename Func>
+        requires std::invocable<Func, future<T>>
+    futurize_t<std::invoke_result_t<Func, future<T>>> then_wrapped(Func&& func) noexcept {
+        if (_state.available()) {
+            return futurize_invoke(std::forward<Func>(func), std::move(*this));
+        }
+        using continuation = internal::wrapped_continuation<T, std::decay_t<Func>>;
+        auto* waiter = new continuation(std::forward<Func>(func));
+        auto result = waiter->get_future();
+        wait_with(*waiter);
+        return result;
+    }
+
+    // Calls func(error) if there is one; what it returns takes the place of the value.
+    template <typename Func>
+        requires std::invocable<Func, std::exception_ptr>
+    future handle_exception(Func&& func) noexcept {
+        if (_state.has_value()) {
+            return std::move(*this);
+        }
+        return then_wrapped([func = std::forward<Func>(func)](future ready) mutable -> future {
+            if (!ready.failed()) {
+                return ready;
+            }
+            return futurize_invoke(func, ready.get_exception());
+        });
+    }
+
+    // The same for one type of error, E, where func takes an E&; others pass by.
+    template <typename Func>
+    future handle_exception_type(Func&& func) noexcept {
+        using error_type = typename internal::only_argument<std::decay_t<Func>>::type;
+        return handle_exception(
+            [func = std::forward<Func>(func)](std::exception_ptr error) mutable -> future {
+                try {
+                    std::rethrow_exception(error);
+                } catch (error_type& matching) {
+                    return futurize_invoke(func, matching);
+                } catch (...) {
+                    return make_failed(std::move(error));
+                }
+            });
+    }
+
+    // Calls func() in any case, waits for what it returns, and then passes this future's own
+    // result on. If func fails, its error comes instead; if both fail, a nested_exception.
+    template <typename Func>
+        requires std::invocable<Func>
+    future finally(Func&& func) noexcept {
+        return then_wrapped([func = std::forward<Func>(func)](future ready) mutable -> future {
+            auto cleanup = futurize_invoke(func);
+            if (cleanup.available() && !cleanup.failed()) {
+                return ready;
+            }
+            return cleanup.then_wrapped(
+                [ready = std::move(ready)](auto ended) mutable -> future {
+                    if (!ended.failed()) {
+                        return std::move(ready);
+                    }
+                    if (!ready.failed()) {
+                        return make_failed(ended.get_exception());
+                    }
+                    return make_failed(std::make_exception_ptr(
+                        nested_exception(ended.get_exception(), ready.get_exception())));
+                });
+        });
+    }
+
+    // Drops the value and keeps the error.
+    future<void> discard_result() noexcept {
+        if constexpr (std::is_void_v<T>) {
+            return std::move(*this);
+        } else {
+            return then([](T&&) {});
+        }
+    }
+
+    // Ends the process on an error: for work that must not fail.
+    future<void> or_terminate() noexcept {
+        return then_wrapped([](future ready) { ready.get(); }).handle_exception(
+            [](const std::exception_ptr& error) {
+                internal::report_ignored_failure(error);
+                std::terminate();
+            });
+    }
+
+    // Passes the result, once it is there, to the future of `target`. Allocates nothing.
+    void forward_to(promise<T>&& target) noexcept {
+        if (target._state == &target._own) {  // Nobody asked for its future.
+            target._state = nullptr;
+        }
+        target.mark_set();
+        forward_to(static_cast<internal::promise_base<T>&&>(target));
+    }
+
+    // For loops and other tasks that wait more than once without allocating: the result is put
+    // into waiter.state, and the waiter is scheduled.
+    void wait_with(internal::waiting_task<T>& waiter) noexcept {
+        if (_state.available()) {
+            waiter.state = std::move(_state);
+            schedule(waiter);
+            return;
+        }
+        MINISS_ASSERT(_promise != nullptr);  // Otherwise this future was used before.
+        _promise->_state = &waiter.state;
+        _promise->_waiter = &waiter;
+        _promise->_future = nullptr;
+        _promise = nullptr;
+    }
+
+    template <typename... A>
+    static future make_ready(A&&... args) {
+        future ready;
+        ready._state.set_value(std::forward<A>(args)...);
+        return ready;
+    }
+    static future make_failed(std::exception_ptr error) noexcept {
+        future failed;
+        failed._state.set_error(std::move(error));
+        return failed;
+    }
+    static future make_pending(internal::promise_base<T>& source) noexcept {
+        future pending;
+        pending._promise = &source;
+        source._future = &pending;
+        source._state = &pending._state;
+        return pending;
+    }
+
+    void forward_to(internal::promise_base<T>&& target) noexcept {
+        if (_state.available()) {
+            target.deliver(std::move(_state));
+            target._state = nullptr;
+            return;
+        }
+        MINISS_ASSERT(_promise != nullptr);  // Otherwise this future was used before.
+        internal::promise_base<T>& source = *_promise;
+        _promise = nullptr;
+        source.take_over(target);  // From now on our promise feeds the target's reader itself.
+    }
+
+private:
+    future() noexcept = default;
+    explicit future(internal::future_state<T>&& state) noexcept : _state(std::move(state)) {}
+
+    void detach() noexcept {
+        if (_promise != nullptr) {
+            _promise->_future = nullptr;
+            _promise->_state = nullptr;
+        }
+        if (_state.failed()) {
+            internal::report_ignored_failure(_state.take_error());
+        }
+    }
+
+    void move_from(future& other) noexcept {
+        if (other._promise == nullptr) {
+            _state = std::move(other._state);
+            return;
+        }
+        _promise = other._promise;
+        other._promise = nullptr;
+        _promise->_future = this;
+        _promise->_state = &_state;
+    }
+};
+
+// A future that has its value already.
+template <typename T = void, typename... A>
+future<T> make_ready_future(A&&... args) {
+    return future<T>::make_ready(std::forward<A>(args)...);
+}
+
+// A future that has failed already.
+template <typename T = void>
+future<T> make_exception_future(std::exception_ptr error) noexcept {
+    return future<T>::make_failed(std::move(error));
+}
+template <typename T = void, typename E>
+    requires(!std::same_as<std::decay_t<E>, std::exception_ptr>)
+future<T> make_exception_future(E&& error) noexcept {
+    return future<T>::make_failed(std::make_exception_ptr(std::forward<E>(error)));
+}
+
+// The exception that is being handled, as a future. Requires a catch block around it.
+template <typename T = void>
+future<T> current_exception_as_future() noexcept {
+    return future<T>::make_failed(std::current_exception());
+}
+
+// Lets `work` go on by itself. If it fails, the error is reported under this name, and counted
+// like an ignored one.
+// Lifetime: `name` is usually a literal; it must live until the work has ended.
+template <typename T>
+void run_in_background(const char* name, future<T> work) noexcept {
+    (void)work.then_wrapped([name](future<T> ended) {
+        if (ended.failed()) {
+            internal::report_background_failure(name, ended.get_exception());
+        } else {
+            ended.ignore_ready_future();
+        }
+    });
+}
+
+template <typename Func, typename... A>
+futurize_t<std::invoke_result_t<Func, A...>> futurize_invoke(Func&& func, A&&... args) noexcept {
+    using result = std::invoke_result_t<Func, A...>;
+    try {
+        if constexpr (internal::is_future<result>) {
+            return std::forward<Func>(func)(std::forward<A>(args)...);
+        } else if constexpr (std::is_void_v<result>) {
+            std::forward<Func>(func)(std::forward<A>(args)...);
+            return make_ready_future<>();
+        } else {
+            return make_ready_future<result>(std::forward<Func>(func)(std::forward<A>(args)...));
+        }
+    } catch (...) {
+        return futurize_t<result>::make_failed(std::current_exception());
+    }
+}
+
+// The same with the arguments in a tuple.
+template <typename Func, typename... A>
+auto futurize_apply(Func&& func, std::tuple<A...>&& args) noexcept {
+    return std::apply(
+        [&func](A&&... unpacked) {
+            return futurize_invoke(std::forward<Func>(func), std::forward<A>(unpacked)...);
+        },
+        std::move(args));
+}
+
+template <typename Func, typename T>
+internal::then_result_t<Func, T> internal::invoke_with_value(Func&& func,
+                                                             future_state<T>& state) noexcept {
+    if constexpr (std::is_void_v<T>) {
+        state.clear();
+        return futurize_invoke(std::forward<Func>(func));
+    } else {
+        return futurize_invoke(std::forward<Func>(func), state.take_value());
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// What of promise needs to know a future.
+
+template <typename T>
+future<T> promise<T>::get_future() noexcept {
+    MINISS_ASSERT(this->_state == &_own);  // Otherwise: called twice, or moved from.
+    if (_own.available()) {
+        this->_state = nullptr;
+        return future<T>(std::move(_own));
+    }
+    return future<T>::make_pending(*this);
+}
+
+template <typename T>
+void internal::promise_base<T>::wake_reader() noexcept {
+    if (_future != nullptr) {
+        _future->_promise = nullptr;
+        _future = nullptr;
+    }
+    _state = nullptr;
+    if (_waiter != nullptr) {
+        schedule(*_waiter);
+        _waiter = nullptr;
+    }
+}
+
+template <typename T>
+void internal::promise_base<T>::take_over(promise_base& other) noexcept {
+    _state = other._state;
+    _future = other._future;
+    _waiter = other._waiter;
+    other._state = nullptr;
+    other._future = nullptr;
+    other._waiter = nullptr;
+    if (_future != nullptr) {
+        _future->_promise = this;
+    }
+}
+
+}  // namespace miniss

@@ -1,0 +1,114 @@
+// The cell that carries a result from a promise to a future or a continuation.
+#pragma once
+
+#include <exception>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include <miniss/core/assert.hh>
+
+namespace miniss::internal {
+
+// Stands in for void, so that there is always a value to store.
+struct unit {};
+
+template <typename T>
+using stored = std::conditional_t<std::is_void_v<T>, unit, T>;
+
+// pending -> value | error -> taken. Nothing leaves `taken`.
+template <typename T>
+class future_state {
+    static_assert(std::is_nothrow_move_constructible_v<stored<T>> &&
+                      std::is_nothrow_destructible_v<stored<T>>,
+                  "a future moves its value from hand to hand: its type needs a move "
+                  "constructor and a destructor that are noexcept");
+
+    enum class status : unsigned char { pending, value, error, taken };
+    using value_type = stored<T>;
+
+    union {
+        value_type _value;
+        std::exception_ptr _error;
+    };
+    status _status = status::pending;
+
+public:
+    future_state() noexcept {}
+    future_state(future_state&& other) noexcept { move_from(other); }
+    future_state& operator=(future_state&& other) noexcept {
+        if (this != &other) {
+            clear();
+            move_from(other);
+        }
+        return *this;
+    }
+    ~future_state() { clear(); }
+
+    bool pending() const noexcept { return _status == status::pending; }
+    bool has_value() const noexcept { return _status == status::value; }
+    bool failed() const noexcept { return _status == status::error; }
+    bool available() const noexcept { return has_value() || failed(); }
+    bool taken() const noexcept { return _status == status::taken; }
+
+    template <typename... A>
+    void set_value(A&&... args) {
+        MINISS_ASSERT(pending());
+        ::new (static_cast<void*>(&_value)) value_type(std::forward<A>(args)...);
+        _status = status::value;
+    }
+
+    void set_error(std::exception_ptr error) noexcept {
+        MINISS_ASSERT(pending());
+        MINISS_ASSERT(error != nullptr);
+        ::new (static_cast<void*>(&_error)) std::exception_ptr(std::move(error));
+        _status = status::error;
+    }
+
+    const value_type& value() const noexcept {
+        MINISS_ASSERT(has_value());
+        return _value;
+    }
+
+    value_type take_value() noexcept {
+        MINISS_ASSERT(has_value());
+        value_type value = std::move(_value);
+        clear();
+        return value;
+    }
+
+    const std::exception_ptr& error() const noexcept {
+        MINISS_ASSERT(failed());
+        return _error;
+    }
+
+    std::exception_ptr take_error() noexcept {
+        MINISS_ASSERT(failed());
+        std::exception_ptr error = std::move(_error);
+        clear();
+        return error;
+    }
+
+    // Destroys what is inside; the cell is spent.
+    void clear() noexcept {
+        if (_status == status::value) {
+            _value.~value_type();
+        } else if (_status == status::error) {
+            _error.~exception_ptr();
+        }
+        _status = status::taken;
+    }
+
+private:
+    void move_from(future_state& other) noexcept {
+        if (other._status == status::value) {
+            ::new (static_cast<void*>(&_value)) value_type(std::move(other._value));
+        } else if (other._status == status::error) {
+            ::new (static_cast<void*>(&_error)) std::exception_ptr(std::move(other._error));
+        }
+        _status = other._status;
+        other.clear();
+    }
+};
+
+}  // namespace miniss::internal

@@ -1,0 +1,125 @@
+// The seam between a shard and the outside world: I/O, time, sleeping and waking.
+//
+// uring_backend.cc and epoll_backend.cc are the real world; tests/sim has a seeded, repeatable one.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <variant>
+
+#include <sys/socket.h>
+
+#include <miniss/core/buffer.hh>
+
+namespace miniss {
+
+using steady_clock = std::chrono::steady_clock;
+using system_clock = std::chrono::system_clock;
+
+// What the kernel answered.
+struct io_result {
+    // A count of bytes, a file descriptor or 0; -errno if it failed.
+    int value = 0;
+    // The operation stays armed and will complete again.
+    bool more = false;
+    // The bytes of a receive_op.
+    temporary_buffer<char> data;
+};
+
+// The operations. What they point to belongs to the backend until the last complete().
+
+// Accepts connections, one for each completion, until it fails or is cancelled.
+struct accept_op {
+    int fd;
+};
+struct connect_op {
+    int fd;
+    const sockaddr* address;
+    socklen_t address_bytes;
+};
+// Receives from a stream, one piece for each completion; 0 bytes: the peer has finished sending.
+// Ends with that, with an error or when it is cancelled.
+struct receive_op {
+    int fd;
+};
+// Sends all the pieces of `message`, or completes with less when the connection broke in between.
+struct send_op {
+    int fd;
+    const msghdr* message;
+};
+// Waits until `fd`, which need not be a socket, can be read without waiting.
+struct readable_op {
+    int fd;
+};
+using io_op = std::variant<accept_op, connect_op, receive_op, send_op, readable_op>;
+
+// Someone who waits for one I/O operation.
+//
+// Lifetime: must stay alive, at the same address, until complete() was called with `more` false,
+//           also after cancel(): until then the operation belongs to the kernel.
+class io_completion {
+public:
+    io_op submitted_op;  // The backend's note of what it was asked for.
+
+    // May submit and cancel operations, also its own again if `more` is false.
+    virtual void complete(io_result&& result) noexcept = 0;
+
+protected:
+    ~io_completion() = default;
+};
+
+// Socket calls that never wait, so that they need no completion. All give -errno when they fail.
+class socket_calls {
+public:
+    virtual ~socket_calls() = default;
+    virtual int open(int family, int type) noexcept = 0;
+    virtual int bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept = 0;
+    virtual int listen(int fd, int backlog) noexcept = 0;
+    // One more connection that is waiting, or -EAGAIN. Only while no accept_op is armed.
+    virtual int accept(int fd) noexcept = 0;
+    virtual int set_option(int fd, int level, int name, int value) noexcept = 0;
+    // SHUT_RD, SHUT_WR or SHUT_RDWR.
+    virtual int shutdown(int fd, int how) noexcept = 0;
+    virtual int local_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept = 0;
+    virtual int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept = 0;
+    // No operation on `fd` may be under way.
+    virtual void close(int fd) noexcept = 0;
+};
+
+// Shard: all calls but wake() on the shard's own thread.
+class io_backend {
+public:
+    virtual ~io_backend() = default;
+
+    // Queues `op`. Never waits and never completes inline.
+    virtual void submit(const io_op& op, io_completion& waiter) noexcept = 0;
+
+    // Asks for the early end of an operation. It completes all the same: with what it had reached,
+    // or -ECANCELED. Nothing happens if it is complete already.
+    virtual void cancel(io_completion& waiter) noexcept = 0;
+
+    // The same for every operation that is under way: for a shard that stops.
+    virtual void cancel_all() noexcept = 0;
+    virtual std::size_t operations_in_flight() const noexcept = 0;
+
+    // Hands queued operations to the kernel and runs completions. Never waits.
+    // Returns true if anything was completed.
+    virtual bool poll() noexcept = 0;
+
+    // The same, but first waits for a completion, wake() or `deadline`, whichever is first.
+    virtual void wait_until(steady_clock::time_point deadline) noexcept = 0;
+
+    // Ends the current wait_until(), or else the next one. Any thread.
+    virtual void wake() noexcept = 0;
+
+    virtual steady_clock::time_point now() const noexcept = 0;
+    // The time of day, as of the last tick of the kernel's clock (a few ms).
+    virtual system_clock::time_point time_of_day() const noexcept = 0;
+
+    virtual socket_calls& sockets() noexcept = 0;
+
+    // "io_uring", "epoll", …
+    virtual const char* name() const noexcept = 0;
+};
+
+}  // namespace miniss

@@ -1,0 +1,68 @@
+#include <miniss/core/kernel_sockets.hh>
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace miniss {
+
+namespace {
+
+int result_or_errno(int result) noexcept { return result < 0 ? -errno : result; }
+
+}  // namespace
+
+kernel_sockets::kernel_sockets(bool non_blocking) noexcept
+    : _type_flags(SOCK_CLOEXEC | (non_blocking ? SOCK_NONBLOCK : 0)) {}
+
+int kernel_sockets::open(int family, int type) noexcept {
+    return result_or_errno(::socket(family, type | _type_flags, 0));
+}
+
+int kernel_sockets::bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept {
+    return result_or_errno(::bind(fd, address, address_bytes));
+}
+
+int kernel_sockets::listen(int fd, int backlog) noexcept {
+    return result_or_errno(::listen(fd, backlog));
+}
+
+int kernel_sockets::accept(int fd) noexcept {
+    // Only the last look at a backlog comes here, so the listener may stay non-blocking.
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        return -errno;
+    }
+    return result_or_errno(::accept4(fd, nullptr, nullptr, _type_flags));
+}
+
+int kernel_sockets::set_option(int fd, int level, int name, int value) noexcept {
+    return result_or_errno(::setsockopt(fd, level, name, &value, sizeof value));
+}
+
+int kernel_sockets::shutdown(int fd, int how) noexcept {
+    return result_or_errno(::shutdown(fd, how));
+}
+
+int kernel_sockets::local_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept {
+    return result_or_errno(::getsockname(fd, address, address_bytes));
+}
+
+int kernel_sockets::remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept {
+    return result_or_errno(::getpeername(fd, address, address_bytes));
+}
+
+// Nothing can be done about an error, and the descriptor is gone even then (close(2)).
+void kernel_sockets::close(int fd) noexcept { (void)::close(fd); }
+
+system_clock::time_point kernel_time_of_day() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return system_clock::time_point(
+        std::chrono::duration_cast<system_clock::duration>(std::chrono::seconds(now.tv_sec)) +
+        std::chrono::duration_cast<system_clock::duration>(std::chrono::nanoseconds(now.tv_nsec)));
+}
+
+}  // namespace miniss

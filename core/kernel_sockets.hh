@@ -1,0 +1,30 @@
+// The socket calls of the real kernel.
+#pragma once
+
+#include <miniss/core/io_backend.hh>
+
+namespace miniss {
+
+// Descriptors are close-on-exec. They are non-blocking if the backend calls recv() and send()
+// itself, and blocking if it leaves all waiting to io_uring, which on a non-blocking descriptor
+// would answer EAGAIN.
+class kernel_sockets : public socket_calls {
+    int _type_flags;
+
+public:
+    explicit kernel_sockets(bool non_blocking) noexcept;
+    int open(int family, int type) noexcept override;
+    int bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept override;
+    int listen(int fd, int backlog) noexcept override;
+    int accept(int fd) noexcept override;
+    int set_option(int fd, int level, int name, int value) noexcept override;
+    int shutdown(int fd, int how) noexcept override;
+    int local_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
+    int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
+    void close(int fd) noexcept override;
+};
+
+// CLOCK_REALTIME_COARSE: no system call, and exact enough for a Date header.
+system_clock::time_point kernel_time_of_day() noexcept;
+
+}  // namespace miniss

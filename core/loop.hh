@@ -1,0 +1,212 @@
+// Asynchronous loops.
+//
+// Lifetime: each loop keeps its callable, at one address, until the future it returned is ready.
+// Errors:   a round that throws or returns a failed future ends the loop with that error, except
+//           in parallel_for_each(), which waits for all.
+// Cost:     one allocation for each loop, none for each round; constant stack however many
+//           rounds are ready at once. Between rounds a loop looks at need_preempt().
+#pragma once
+
+#include <cstddef>
+
+#include <miniss/core/future.hh>
+
+namespace miniss {
+
+enum class stop_iteration : bool { no, yes };
+
+namespace internal {
+
+// The state of one loop. Step returns a future<stop_iteration> or a stop_iteration; it is called
+// until that says yes.
+template <typename Step>
+class repeater final : public waiting_task<stop_iteration> {
+    Step _step;
+    promise_base<void> _done;
+    bool _waiting = false;
+
+public:
+    explicit repeater(Step&& step) : _step(std::move(step)) {}
+    future<> get_future() noexcept { return future<>::make_pending(_done); }
+
+    // Every way out of here either waits, or is queued again, or deletes *this.
+    void run_and_dispose() noexcept override {
+        if (_waiting) {
+            _waiting = false;
+            if (finish(state)) {
+                return;
+            }
+        }
+        do {
+            auto round = futurize_invoke(_step);
+            if (!round.available()) {
+                _waiting = true;
+                state = future_state<stop_iteration>();
+                round.wait_with(*this);
+                return;
+            }
+            if (round.failed()) {
+                _done.deliver_error(round.get_exception());
+                delete this;
+                return;
+            }
+            if (round.get() == stop_iteration::yes) {
+                _done.deliver_value();
+                delete this;
+                return;
+            }
+        } while (!need_preempt());
+        schedule(*this);
+    }
+
+private:
+    bool finish(future_state<stop_iteration>& round) noexcept {
+        if (round.failed()) {
+            _done.deliver_error(round.take_error());
+        } else if (round.take_value() == stop_iteration::yes) {
+            _done.deliver_value();
+        } else {
+            return false;
+        }
+        delete this;
+        return true;
+    }
+};
+
+}  // namespace internal
+
+// Calls `action` until it returns stop_iteration::yes, or a future of it.
+template <typename Action>
+    requires std::same_as<futurize_t<std::invoke_result_t<std::decay_t<Action>&>>,
+                          future<stop_iteration>>
+future<> repeat(Action&& action) noexcept {
+    auto* loop = new internal::repeater<std::decay_t<Action>>(std::decay_t<Action>(
+        std::forward<Action>(action)));
+    auto done = loop->get_future();
+    loop->run_and_dispose();
+    return done;
+}
+
+// Calls `action` until finished() is true, which is asked before every round.
+template <typename Finished, typename Action>
+    requires std::predicate<std::decay_t<Finished>&> && std::invocable<std::decay_t<Action>&>
+future<> do_until(Finished&& finished, Action&& action) noexcept {
+    return repeat([finished = std::forward<Finished>(finished),
+                   action = std::forward<Action>(action)]() mutable {
+        if (finished()) {
+            return make_ready_future<stop_iteration>(stop_iteration::yes);
+        }
+        return futurize_invoke(action).then([] { return stop_iteration::no; });
+    });
+}
+
+// Calls `action` for ever; the future that comes back can only fail.
+template <typename Action>
+    requires std::invocable<std::decay_t<Action>&>
+future<> keep_doing(Action&& action) noexcept {
+    return repeat([action = std::forward<Action>(action)]() mutable {
+        return futurize_invoke(action).then([] { return stop_iteration::no; });
+    });
+}
+
+// Calls action(*i) for each i of [begin, end), one after the other.
+// Lifetime: what the iterators point into must live until the future is ready.
+template <typename Iterator, typename Sentinel, typename Action>
+future<> do_for_each(Iterator begin, Sentinel end, Action&& action) noexcept {
+    return repeat([current = std::move(begin), end = std::move(end),
+                   action = std::forward<Action>(action)]() mutable {
+        if (current == end) {
+            return make_ready_future<stop_iteration>(stop_iteration::yes);
+        }
+        auto round = futurize_invoke(action, *current);
+        ++current;
+        return round.then([] { return stop_iteration::no; });
+    });
+}
+
+// The same for all of `range`.
+template <typename Range, typename Action>
+future<> do_for_each(Range& range, Action&& action) noexcept {
+    return do_for_each(range.begin(), range.end(), std::forward<Action>(action));
+}
+
+namespace internal {
+
+// Counts the rounds of a parallel_for_each() that are still under way.
+class parallel_rounds {
+    std::size_t _pending_count = 1;  // The caller, until it has started them all.
+    std::exception_ptr _error;
+    promise<> _done;
+
+public:
+    virtual ~parallel_rounds() = default;
+    future<> get_future() noexcept { return _done.get_future(); }
+
+    void add(future<>&& round) noexcept {
+        if (round.failed()) {
+            fail(round.get_exception());
+        } else if (!round.available()) {
+            ++_pending_count;
+            (void)round.then_wrapped([this](future<> ended) {
+                if (ended.failed()) {
+                    fail(ended.get_exception());
+                }
+                end();
+            });
+        }
+    }
+
+    void fail(std::exception_ptr error) noexcept { _error = std::move(error); }
+
+    // Ends one round; the last one fulfils the promise.
+    void end() noexcept {
+        if (--_pending_count != 0) {
+            return;
+        }
+        if (_error) {
+            _done.set_exception(std::move(_error));
+        } else {
+            _done.set_value();
+        }
+        delete this;
+    }
+};
+
+// Keeps the callable as long as one of its rounds may refer to it.
+template <typename Action>
+struct parallel_loop final : parallel_rounds {
+    Action action;
+    template <typename A>
+    explicit parallel_loop(A&& a) : action(std::forward<A>(a)) {}
+};
+
+}  // namespace internal
+
+// Calls action(*i) for every i of [begin, end) without waiting in between, then waits for all.
+// If some fail, the error of the last one to do so is the result. Does not preempt: for ranges of
+// modest size.
+// Lifetime: what the iterators point into must live until the future is ready.
+// Cost:     one allocation, and one for each round that is not ready at once.
+template <typename Iterator, typename Sentinel, typename Action>
+future<> parallel_for_each(Iterator begin, Sentinel end, Action&& action) noexcept {
+    auto* rounds =
+        new internal::parallel_loop<std::decay_t<Action>>(std::forward<Action>(action));
+    auto done = rounds->get_future();
+    try {
+        for (; begin != end; ++begin) {
+            rounds->add(futurize_invoke(rounds->action, *begin).discard_result());
+        }
+    } catch (...) {  // The iterator threw.
+        rounds->fail(std::current_exception());
+    }
+    rounds->end();
+    return done;
+}
+
+// The same for all of `range`.
+template <typename Range, typename Action>
+future<> parallel_for_each(Range&& range, Action&& action) noexcept {
+    return parallel_for_each(range.begin(), range.end(), std::forward<Action>(action));
+}
+
+}  // namespace miniss

@@ -1,0 +1,210 @@
+#include <miniss/core/reactor.hh>
+
+#include <algorithm>
+
+#include <miniss/core/assert.hh>
+
+namespace miniss {
+
+namespace {
+
+// Makes the calling thread play a shard, and gives it back what it played before.
+class enter_shard {
+    shard_context* _previous;
+
+public:
+    explicit enter_shard(shard_context& shard) noexcept : _previous(this_shard) {
+        this_shard = &shard;
+    }
+    enter_shard(const enter_shard&) = delete;
+    enter_shard& operator=(const enter_shard&) = delete;
+    ~enter_shard() { this_shard = _previous; }
+};
+
+}  // namespace
+
+reactor& engine() noexcept {
+    MINISS_ASSERT(this_shard != nullptr);  // Otherwise: not on a shard.
+    return *this_shard->loop;
+}
+
+void schedule(task& work) noexcept { engine().schedule(work); }
+
+bool internal::time_slice_is_over() noexcept { return engine().slice_is_over(); }
+
+reactor::reactor(shard_context& context, io_backend& backend, reactor_options options)
+    : _context(context),
+      _backend(backend),
+      _options(options),
+      _now(backend.now()),
+      _random_state(options.shuffle_seed) {
+    context.loop = this;
+}
+
+reactor::~reactor() {
+    MINISS_ASSERT(_ready.empty());  // run() returns only when nothing is left.
+    _context.loop = nullptr;
+}
+
+void reactor::run() noexcept {
+    const enter_shard here(_context);
+    while (!_stopping || !_ready.empty()) {
+        run_turn();
+    }
+    while (_backend.operations_in_flight() != 0 || !_ready.empty()) {
+        _backend.cancel_all();
+        run_turn();
+    }
+}
+
+void reactor::run_turn() noexcept {
+    begin_slice();
+    run_tasks();
+    const bool busy = ask_pollers();
+    if (busy || !_ready.empty() || _stopping) {
+        _backend.poll();
+    } else if (!look_again()) {
+        sleep();
+    }
+}
+
+bool reactor::run_one_turn() noexcept {
+    const enter_shard here(_context);
+    const bool had_tasks = !_ready.empty();
+    begin_slice();
+    run_tasks();
+    const bool busy = ask_pollers();
+    const bool completed = _backend.poll();
+    return had_tasks || busy || completed || !_ready.empty();
+}
+
+void reactor::begin_slice() noexcept {
+    _now = _backend.now();
+    _slice_end = _now + time_slice;
+    _credit_given = _now;
+    _context.preemption_credit = _options.shuffle_seed == 0 ? _credit : 0;
+}
+
+// need_preempt() has used up its credit: it asked `_credit` times since we last looked at the
+// clock. Give as much credit as lasts about a sixteenth of a slice, so that looking costs next to
+// nothing in a tight loop and the slice ends in time where every round is long.
+bool reactor::slice_is_over() noexcept {
+    if (_options.shuffle_seed != 0) {
+        _context.preemption_credit = 0;
+        return draw() % 4 == 0;
+    }
+    const auto now = _backend.now();
+    if (now >= _slice_end) {
+        _context.preemption_credit = 0;  // Every further question gets the same answer.
+        _credit = std::max(_credit / 2, credit_min);
+        return true;
+    }
+    if (now - _credit_given < time_slice / 16) {
+        _credit = std::min(_credit * 2, credit_max);
+    } else {
+        _credit = std::max(_credit / 2, credit_min);
+    }
+    _credit_given = now;
+    _context.preemption_credit = _credit;
+    return false;
+}
+
+void reactor::run_tasks() noexcept {
+    if (_options.shuffle_seed != 0) {
+        shuffle_ready();
+    }
+    while (!_ready.empty()) {
+        task& work = _ready.front();
+        _ready.pop_front();
+        work.run_and_dispose();
+        if (need_preempt()) {
+            return;
+        }
+    }
+}
+
+bool reactor::ask_pollers() noexcept {
+    bool busy = false;
+    for (poller* source : _pollers) {
+        busy |= source->poll();
+    }
+    return busy;
+}
+
+steady_clock::time_point reactor::next_deadline() const noexcept {
+    auto deadline = steady_clock::time_point::max();
+    for (const poller* source : _pollers) {
+        deadline = std::min(deadline, source->next_deadline());
+    }
+    return deadline;
+}
+
+// Waking up costs far more than looking for a few microseconds, so where the last waits were
+// short the next one is likely to be short too. Where they were long, looking would only burn
+// CPU. True if work has come in.
+bool reactor::look_again() noexcept {
+    if (_typical_wait > _options.idle_poll_time) {
+        return false;
+    }
+    const auto start = _backend.now();
+    auto waited = std::chrono::nanoseconds::zero();
+    while (waited < _options.idle_poll_time) {
+        const bool completed = _backend.poll();
+        _now = _backend.now();
+        const bool busy = ask_pollers();
+        waited = _now - start;
+        if (completed || busy || !_ready.empty()) {
+            _typical_wait = (_typical_wait * 3 + waited) / 4;
+            return true;
+        }
+    }
+    return false;
+}
+
+void reactor::sleep() noexcept {
+    bool may_sleep = true;
+    for (poller* source : _pollers) {
+        may_sleep &= source->prepare_to_sleep();
+    }
+    if (may_sleep) {
+        const auto start = _backend.now();
+        _backend.wait_until(next_deadline());
+        // A long wait tells us no more than a moderate one, and must not count for ever.
+        const auto waited = std::min<std::chrono::nanoseconds>(_backend.now() - start,
+                                                               _options.idle_poll_time * 8);
+        _typical_wait = std::min(_typical_wait, _options.idle_poll_time * 8);
+        _typical_wait = (_typical_wait * 3 + waited) / 4;
+    } else {
+        _backend.poll();
+    }
+    for (poller* source : _pollers) {
+        source->woke_up();
+    }
+}
+
+// Draws a new order for what is ready; tasks that become ready later still come behind.
+void reactor::shuffle_ready() noexcept {
+    run_queue left;
+    run_queue right;
+    while (!_ready.empty()) {
+        task& work = _ready.front();
+        _ready.pop_front();
+        if (draw() % 2 == 0) {
+            left.push_back(work);
+        } else {
+            right.push_back(work);
+        }
+    }
+    _ready.splice_after(_ready.before_begin(), right);
+    _ready.splice_after(_ready.before_begin(), left);
+}
+
+// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+std::uint64_t reactor::draw() noexcept {
+    std::uint64_t z = _random_state += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+}  // namespace miniss

@@ -1,0 +1,21 @@
+// What becomes of an error that nobody reads: it is printed once and counted.
+#pragma once
+
+#include <exception>
+
+namespace miniss {
+
+// Number of failures of this process that were reported because nobody read them.
+// Shard: any thread.
+unsigned long ignored_failure_count() noexcept;
+
+namespace internal {
+
+// Prints "ignored failed future: TYPE: TEXT" to stderr and counts it. Any thread.
+void report_ignored_failure(const std::exception_ptr& error) noexcept;
+
+// The same for work that was handed to run_in_background(): names the work.
+void report_background_failure(const char* name, const std::exception_ptr& error) noexcept;
+
+}  // namespace internal
+}  // namespace miniss
