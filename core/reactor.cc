@@ -51,6 +51,9 @@ void reactor::run() noexcept {
     while (!_stopping || !_ready.empty()) {
         run_turn();
     }
+    for (poller* source : _pollers) {
+        source->stop();
+    }
     while (_backend.operations_in_flight() != 0 || !_ready.empty()) {
         _backend.cancel_all();
         run_turn();
@@ -131,9 +134,9 @@ bool reactor::ask_pollers() noexcept {
     return busy;
 }
 
-steady_clock::time_point reactor::next_deadline() const noexcept {
+steady_clock::time_point reactor::next_deadline() noexcept {
     auto deadline = steady_clock::time_point::max();
-    for (const poller* source : _pollers) {
+    for (poller* source : _pollers) {
         deadline = std::min(deadline, source->next_deadline());
     }
     return deadline;

@@ -18,12 +18,15 @@ public:
 
     // The latest moment at which poll() must be called again; max() if only io_backend::wake()
     // can bring work.
-    virtual steady_clock::time_point next_deadline() const noexcept = 0;
+    virtual steady_clock::time_point next_deadline() noexcept = 0;
 
     // The shard is about to sleep, and is awake again. Returning false keeps it awake: work has
     // come in. Every call of the first is followed by one of the second.
     virtual bool prepare_to_sleep() noexcept { return true; }
     virtual void woke_up() noexcept {}
+
+    // The shard stops: whoever waits here would wait for ever, and should be told.
+    virtual void stop() noexcept {}
 
 protected:
     ~poller() = default;
@@ -79,16 +82,18 @@ public:
     reactor& operator=(const reactor&) = delete;
 
     void add_poller(poller& source) { _pollers.push_back(&source); }
+    void remove_poller(poller& source) noexcept { std::erase(_pollers, &source); }
 
-    // Runs turns until stop() was called, nothing is ready to run and the kernel has answered
-    // everything; what is still under way then is cancelled.
+    // Runs turns until stop() was called and nothing is ready to run. Then stops the pollers,
+    // cancels the I/O that is still under way, and runs on until the kernel has answered all of
+    // it and nothing is left to run.
     void run() noexcept;
     void stop() noexcept { _stopping = true; }
 
     // One turn without waiting. True if anything happened or is ready to run.
     bool run_one_turn() noexcept;
     // The earliest deadline of all pollers; max() if there is none.
-    steady_clock::time_point next_deadline() const noexcept;
+    steady_clock::time_point next_deadline() noexcept;
 
     void schedule(task& work) noexcept { _ready.push_back(work); }
 

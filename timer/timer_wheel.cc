@@ -1,0 +1,97 @@
+#include <miniss/timer/timer_wheel.hh>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include <miniss/core/assert.hh>
+
+namespace miniss::internal {
+
+namespace {
+
+bool expires_earlier(const timer_node& a, const timer_node& b) noexcept {
+    return a.expiry < b.expiry;
+}
+
+}  // namespace
+
+// The bucket of a node that is not due.
+unsigned timer_wheel::bucket_of(std::int64_t expiry) const noexcept {
+    // With the sign bit flipped, unsigned order is signed order.
+    constexpr std::uint64_t sign_bit = std::uint64_t{1} << 63;
+    const std::uint64_t digits = static_cast<std::uint64_t>(expiry) ^ sign_bit;
+    const std::uint64_t difference = static_cast<std::uint64_t>(expiry ^ _now);
+    const unsigned highest_bit = 63U - static_cast<unsigned>(std::countl_zero(difference));
+    const unsigned level = highest_bit / digit_bits;
+    const unsigned slot = static_cast<unsigned>(digits >> (level * digit_bits)) % slot_count;
+    return level * slot_count + slot;
+}
+
+// The one with the earliest nodes, or bucket_count.
+unsigned timer_wheel::first_bucket() noexcept {
+    for (unsigned word = 0; word < _occupied.size(); ++word) {
+        while (_occupied[word] != 0) {
+            const unsigned bit = static_cast<unsigned>(std::countr_zero(_occupied[word]));
+            const unsigned index = word * word_bits + bit;
+            if (!_buckets[index].nodes.empty()) {
+                return index;
+            }
+            _occupied[word] &= _occupied[word] - 1;
+        }
+    }
+    return bucket_count;
+}
+
+// The first moment of the range that a bucket with nodes stands for.
+std::int64_t timer_wheel::start_of(unsigned index) const noexcept {
+    const unsigned level = index / slot_count;
+    return _buckets[index].earliest & -(std::int64_t{1} << (level * digit_bits));
+}
+
+void timer_wheel::insert(timer_node& node) noexcept {
+    MINISS_ASSERT(!node.is_linked());
+    if (node.expiry <= _now) {
+        _due.push_back(node);
+        return;
+    }
+    const unsigned index = bucket_of(node.expiry);
+    bucket& target = _buckets[index];
+    target.earliest =
+        target.nodes.empty() ? node.expiry : std::min(target.earliest, node.expiry);
+    target.nodes.push_back(node);
+    _occupied[index / word_bits] |= std::uint64_t{1} << (index % word_bits);
+}
+
+void timer_wheel::advance(std::int64_t now, timer_list& expired) noexcept {
+    MINISS_ASSERT(now >= _now);
+    // Only nodes that were due when they were inserted can be out of order.
+    if (!std::is_sorted(_due.begin(), _due.end(), expires_earlier)) {
+        _due.sort(expires_earlier);
+    }
+    expired.splice(expired.end(), _due);
+    for (unsigned index = first_bucket(); index != bucket_count && start_of(index) <= now;
+         index = first_bucket()) {
+        // Going no further than the earliest node at once keeps them in order.
+        bucket& entered = _buckets[index];
+        _now = std::min(now, entered.earliest);
+        while (!entered.nodes.empty()) {
+            timer_node& node = entered.nodes.front();
+            entered.nodes.pop_front();
+            insert(node);
+        }
+        expired.splice(expired.end(), _due);
+    }
+    _now = now;
+}
+
+std::int64_t timer_wheel::next_expiry() noexcept {
+    if (!_due.empty()) {
+        return _now;
+    }
+    const unsigned index = first_bucket();
+    return index == bucket_count ? std::numeric_limits<std::int64_t>::max()
+                                 : _buckets[index].earliest;
+}
+
+}  // namespace miniss::internal

@@ -1,0 +1,103 @@
+// The armed timers of one clock on one shard, as a pure data structure: no clock, no callbacks.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <boost/intrusive/list.hpp>
+
+namespace miniss::internal {
+
+class timer_wheel;
+
+using timer_hook = boost::intrusive::list_base_hook<
+    boost::intrusive::tag<timer_wheel>,
+    boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+// One timer's place in a wheel, or in a list of expired timers.
+//
+// is_linked() says whether it is in one of them. unlink() takes it out of whichever it is in, and
+// does nothing when it is in none; so a timer can be cancelled up to the start of its callback.
+//
+// Units:    `expiry` is in nanoseconds since the epoch of the wheel's clock.
+// Lifetime: destroying a linked node unlinks it. Moving one hands its place to the new node.
+// Cost:     unlink() is O(1) and needs no wheel.
+struct timer_node : timer_hook {
+    timer_node() = default;
+    timer_node(timer_node&& other) noexcept : expiry(other.expiry) { swap_nodes(other); }
+    timer_node& operator=(timer_node&&) = delete;
+
+    // Must not change while the node is linked.
+    std::int64_t expiry = 0;
+};
+
+using timer_list =
+    boost::intrusive::list<timer_node, boost::intrusive::base_hook<timer_hook>,
+                           boost::intrusive::constant_time_size<false>>;
+
+// Keeps timers roughly sorted, the nearer the finer, and hands out exactly those that are due.
+//
+// Method: a radix heap. Read an expiry and the present as numbers of 16 hexadecimal digits: the
+// highest digit in which they differ is the node's level, and the expiry's digit there its slot.
+// Buckets, by level and then by slot, are in order of time, so the first one that holds anything
+// holds the earliest node. When time enters the range of a bucket, its nodes agree with the
+// present in one more digit and move to lower levels; a node that agrees in all digits is due.
+// So nothing is rounded, and a far timer is touched a few times in its life, not once per tick.
+//
+// Units:    nanoseconds since the clock's epoch; every std::int64_t is valid.
+// Lifetime: nodes may die before the wheel and the wheel before its nodes; both unlink.
+// Shard:    no locks; the wheel and its nodes belong to one shard.
+// Cost:     6 KiB and no allocation, however many timers. insert() is O(1). A node moves at most
+//           16 times before it expires, once per level, and mostly 1 to 6 times. The nodes of a
+//           bucket move together: of a million timers that expire within the same few seconds,
+//           most can move in one advance(), which then takes tens of milliseconds.
+class timer_wheel {
+public:
+    // `now` is a moment that is not later than that of the first advance().
+    explicit timer_wheel(std::int64_t now) noexcept : _now(now) {}
+    timer_wheel(const timer_wheel&) = delete;
+    timer_wheel& operator=(const timer_wheel&) = delete;
+
+    // Arms `node` for node.expiry. One that is due already expires with the next advance().
+    void insert(timer_node& node) noexcept;
+
+    // Appends all nodes with expiry <= now to `expired`: by expiry, equal ones as inserted.
+    // `now` must not be earlier than in the call before: a clock that runs backwards is a bug.
+    void advance(std::int64_t now, timer_list& expired) noexcept;
+
+    // When to call advance() again: never later than the earliest expiry, the time of the last
+    // advance() when a node is due already, and the largest std::int64_t when there is no node.
+    //
+    // It is the earliest expiry itself unless nodes were unlinked; then it can be that of an
+    // unlinked one. The advance() at that moment finds nothing due and corrects it.
+    // Cost: a few instructions; not const because it forgets the buckets that it finds empty.
+    std::int64_t next_expiry() noexcept;
+
+private:
+    static constexpr unsigned digit_bits = 4;
+    static constexpr unsigned slot_count = 1U << digit_bits;
+    static constexpr unsigned word_bits = 64;
+    static constexpr unsigned level_count = word_bits / digit_bits;
+    static constexpr unsigned bucket_count = level_count * slot_count;
+
+    struct bucket {
+        timer_list nodes;
+        // Not later than any of the nodes; the expiry of one that is or was among them.
+        std::int64_t earliest = 0;
+    };
+
+    unsigned bucket_of(std::int64_t expiry) const noexcept;
+    unsigned first_bucket() noexcept;
+    std::int64_t start_of(unsigned index) const noexcept;
+
+    // Every node in a bucket expires later than this.
+    std::int64_t _now;
+    // Nodes with expiry <= _now.
+    timer_list _due;
+    // A bit per bucket, set by insert(). unlink() cannot clear it, first_bucket() does.
+    std::array<std::uint64_t, bucket_count / word_bits> _occupied{};
+    std::array<bucket, bucket_count> _buckets;
+};
+
+}  // namespace miniss::internal

@@ -1,0 +1,56 @@
+// A limit to how long one waits.
+#pragma once
+
+#include <memory>
+
+#include <miniss/core/future.hh>
+#include <miniss/timer/timer.hh>
+
+namespace miniss {
+
+struct timed_out_error : std::exception {
+    const char* what() const noexcept override { return "timed out"; }
+};
+
+namespace internal {
+
+template <typename Clock, typename T>
+struct timeout_state {
+    promise<T> result;
+    timer<Clock> limit;
+
+    timeout_state() : limit([this] { result.set_exception(timed_out_error()); }) {}
+};
+
+}  // namespace internal
+
+// Gives the result of `work`, or timed_out_error if there is none at `moment`. That does not
+// cancel the work: it goes on, and its late result, also an error, is dropped.
+// Cost: two allocations if the work is pending.
+template <typename Clock, typename Duration, typename T>
+future<T> with_timeout(std::chrono::time_point<Clock, Duration> moment, future<T> work) {
+    if (work.available()) {
+        return work;
+    }
+    auto state = std::make_unique<internal::timeout_state<Clock, T>>();
+    auto result = state->result.get_future();
+    state->limit.arm(moment);
+    (void)work.then_wrapped([state = std::move(state)](future<T> ended) noexcept {
+        if (state->limit.cancel()) {
+            ended.forward_to(std::move(state->result));
+        } else {
+            ended.ignore_ready_future();
+        }
+    });
+    return result;
+}
+
+// The same, counted from now.
+template <typename Clock = steady_clock, typename Rep, typename Period, typename T>
+future<T> with_timeout(std::chrono::duration<Rep, Period> limit, future<T> work) {
+    return with_timeout(local_timers().now<Clock>() +
+                            std::chrono::ceil<typename Clock::duration>(limit),
+                        std::move(work));
+}
+
+}  // namespace miniss
