@@ -1,0 +1,167 @@
+#include <miniss/core/iostream.hh>
+
+#include <algorithm>
+#include <cstring>
+
+#include <miniss/core/loop.hh>
+
+namespace miniss {
+
+namespace {
+
+// The first allocation for small writes is one that malloc gives fast; if that was not enough
+// there is likely more to come.
+constexpr std::size_t first_tail_bytes = 1000;
+constexpr std::size_t next_tail_bytes = 8 * 1024;
+
+// Up to here copying a buffer costs less than another piece of a gathered send.
+constexpr std::size_t copied_bytes_max = 512;
+
+temporary_buffer<char> take_front(temporary_buffer<char>& from, std::size_t size_bytes) {
+    auto front = from.share(0, size_bytes);
+    from.trim_front(size_bytes);
+    return front;
+}
+
+}  // namespace
+
+future<temporary_buffer<char>> input_stream<char>::read() {
+    if (!_left.empty()) {
+        return make_ready_future<temporary_buffer<char>>(std::move(_left));
+    }
+    if (_ended) {
+        return make_ready_future<temporary_buffer<char>>();
+    }
+    return _source->get().then([this](temporary_buffer<char>&& piece) {
+        _ended = piece.empty();
+        return std::move(piece);
+    });
+}
+
+future<temporary_buffer<char>> input_stream<char>::read_up_to(std::size_t size_bytes) {
+    return read().then([this, size_bytes](temporary_buffer<char>&& piece) {
+        if (piece.size() <= size_bytes) {
+            return std::move(piece);
+        }
+        _left = std::move(piece);
+        return take_front(_left, size_bytes);
+    });
+}
+
+future<temporary_buffer<char>> input_stream<char>::read_exactly(std::size_t size_bytes) {
+    if (size_bytes == 0) {
+        return make_ready_future<temporary_buffer<char>>();
+    }
+    return read_up_to(size_bytes).then([this, size_bytes](temporary_buffer<char>&& first) {
+        if (first.size() == size_bytes || first.empty()) {
+            return make_ready_future<temporary_buffer<char>>(std::move(first));
+        }
+        temporary_buffer<char> whole(size_bytes);
+        std::memcpy(whole.get_write(), first.get(), first.size());
+        return collect(std::move(whole), first.size());
+    });
+}
+
+future<temporary_buffer<char>> input_stream<char>::collect(temporary_buffer<char> into,
+                                                     std::size_t have_bytes) {
+    struct progress {
+        temporary_buffer<char> whole;
+        std::size_t have_bytes;
+    };
+    auto state = std::make_unique<progress>(progress{std::move(into), have_bytes});
+    auto& now = *state;
+    return repeat([this, &now] {
+               return read_up_to(now.whole.size() - now.have_bytes)
+                   .then([&now](temporary_buffer<char>&& piece) {
+                       std::memcpy(now.whole.get_write() + now.have_bytes, piece.get(),
+                                   piece.size());
+                       now.have_bytes += piece.size();
+                       const bool done = piece.empty() || now.have_bytes == now.whole.size();
+                       return done ? stop_iteration::yes : stop_iteration::no;
+                   });
+           })
+        .then([state = std::move(state)] {
+            state->whole.trim(state->have_bytes);
+            return std::move(state->whole);
+        });
+}
+
+future<> input_stream<char>::skip(std::size_t size_bytes) {
+    return repeat([this, size_bytes]() mutable {
+        if (size_bytes == 0) {
+            return make_ready_future<stop_iteration>(stop_iteration::yes);
+        }
+        return read_up_to(size_bytes).then([&size_bytes](temporary_buffer<char>&& piece) {
+            size_bytes -= piece.size();
+            return piece.empty() ? stop_iteration::yes : stop_iteration::no;
+        });
+    });
+}
+
+future<> output_stream<char>::write(std::string_view bytes) {
+    append(bytes);
+    return flush_if_much();
+}
+
+future<> output_stream<char>::write(temporary_buffer<char> bytes) {
+    if (bytes.size() <= copied_bytes_max) {
+        append(bytes.view());
+    } else {
+        finish_tail();
+        _pieces_bytes += bytes.size();
+        _pieces.push_back(std::move(bytes));
+    }
+    return flush_if_much();
+}
+
+void output_stream<char>::append(std::string_view bytes) {
+    if (!_tail.empty()) {
+        const std::size_t fitting_bytes = std::min(bytes.size(), _tail.size() - _tail_used_bytes);
+        std::memcpy(_tail.get_write() + _tail_used_bytes, bytes.data(), fitting_bytes);
+        _tail_used_bytes += fitting_bytes;
+        bytes.remove_prefix(fitting_bytes);
+        if (!bytes.empty()) {
+            finish_tail();
+        }
+    }
+    if (bytes.empty()) {
+        return;
+    }
+    const std::size_t usual_bytes = _pieces.empty() ? first_tail_bytes : next_tail_bytes;
+    _tail = temporary_buffer<char>(std::max(bytes.size(), usual_bytes));
+    std::memcpy(_tail.get_write(), bytes.data(), bytes.size());
+    _tail_used_bytes = bytes.size();
+}
+
+// Moves what was written to the tail to the list of pieces; the next small write starts anew.
+void output_stream<char>::finish_tail() {
+    if (_tail_used_bytes != 0) {
+        _tail.trim(_tail_used_bytes);
+        _pieces_bytes += _tail_used_bytes;
+        _pieces.push_back(std::move(_tail));
+    }
+    _tail = temporary_buffer<char>();
+    _tail_used_bytes = 0;
+}
+
+future<> output_stream<char>::flush_if_much() {
+    if (_pieces_bytes + _tail_used_bytes < unsent_bytes_max) {
+        return make_ready_future<>();
+    }
+    return flush();
+}
+
+future<> output_stream<char>::flush() {
+    finish_tail();
+    if (_pieces.empty()) {
+        return make_ready_future<>();
+    }
+    _pieces_bytes = 0;
+    return _sink->put(std::exchange(_pieces, {}));
+}
+
+future<> output_stream<char>::close() {
+    return flush().finally([this] { return _sink->close(); });
+}
+
+}  // namespace miniss

@@ -1,0 +1,119 @@
+// Byte streams over anything that gives and takes buffers.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <miniss/core/buffer.hh>
+#include <miniss/core/future.hh>
+
+namespace miniss {
+
+// Pieces that are sent together, in order.
+using gather_list = std::vector<temporary_buffer<char>>;
+
+// Where an input_stream gets its bytes from: a socket, a file, later TLS.
+class data_source {
+public:
+    virtual ~data_source() = default;
+    // The next piece; an empty one at the end. One call at a time.
+    virtual future<temporary_buffer<char>> get() = 0;
+    // Gives up what has not been read. A get() that waits fails.
+    virtual future<> close() = 0;
+};
+
+// Where an output_stream sends its bytes to.
+class data_sink {
+public:
+    virtual ~data_sink() = default;
+    // Takes all pieces, and keeps them until they are sent. One call at a time.
+    virtual future<> put(gather_list&& pieces) = 0;
+    // Tells the other side that nothing more will come.
+    virtual future<> close() = 0;
+};
+
+template <typename CharType = char>
+class input_stream;
+template <typename CharType = char>
+class output_stream;
+
+// Reads a stream of bytes in pieces.
+//
+// Lifetime: must live until the futures it gave are ready. Call close() before it dies.
+// Shard:    its source's. One read at a time.
+template <>
+class input_stream<char> {
+    std::unique_ptr<data_source> _source;
+    temporary_buffer<char> _left;  // Read from the source but not by the user.
+    bool _ended = false;
+
+public:
+    input_stream() noexcept = default;
+    explicit input_stream(std::unique_ptr<data_source> source) noexcept
+        : _source(std::move(source)) {}
+
+    // What is there, as it came; waits only if nothing is. An empty buffer at the end.
+    future<temporary_buffer<char>> read();
+
+    // Exactly `size_bytes`, in one piece, or less where the stream ends before.
+    // Cost: no copy if they came in one piece.
+    future<temporary_buffer<char>> read_exactly(std::size_t size_bytes);
+
+    // Something, but at most `size_bytes`. An empty buffer at the end.
+    future<temporary_buffer<char>> read_up_to(std::size_t size_bytes);
+
+    // Drops the next `size_bytes`, or all where the stream ends before.
+    future<> skip(std::size_t size_bytes);
+
+    bool eof() const noexcept { return _ended && _left.empty(); }
+
+    future<> close() { return _source->close(); }
+
+private:
+    future<temporary_buffer<char>> collect(temporary_buffer<char> into, std::size_t have_bytes);
+};
+
+// Writes a stream of bytes. Small writes are gathered and leave together with flush(), or once
+// there are many of them; buffers are sent from where they are.
+//
+// Lifetime: must live until the futures it gave are ready. Call close() before it dies.
+// Shard:    its sink's. One write, flush or close at a time.
+template <>
+class output_stream<char> {
+    std::unique_ptr<data_sink> _sink;
+    gather_list _pieces;
+    std::size_t _pieces_bytes = 0;
+    temporary_buffer<char> _tail;  // Memory for small writes, of which some bytes are used.
+    std::size_t _tail_used_bytes = 0;
+
+public:
+    // More than that is sent without waiting for flush().
+    static constexpr std::size_t unsent_bytes_max = 128 * 1024;
+
+    output_stream() noexcept = default;
+    explicit output_stream(std::unique_ptr<data_sink> sink) noexcept : _sink(std::move(sink)) {}
+
+    // Copies `bytes`. Ready at once unless much is unsent.
+    // Errors: of the sink, such as std::system_error EPIPE and ECONNRESET.
+    future<> write(std::string_view bytes);
+    future<> write(const char* bytes, std::size_t size_bytes) {
+        return write(std::string_view(bytes, size_bytes));
+    }
+
+    // Sends the buffer itself, unless it is so small that copying is cheaper.
+    future<> write(temporary_buffer<char> bytes);
+
+    // Sends everything. Ready when the sink has taken it all.
+    future<> flush();
+
+    // Flushes, and ends the stream.
+    future<> close();
+
+private:
+    void append(std::string_view bytes);
+    void finish_tail();
+    future<> flush_if_much();
+};
+
+}  // namespace miniss

@@ -1,0 +1,120 @@
+#include <miniss/net/socket.hh>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include <miniss/core/reactor.hh>
+
+namespace miniss {
+
+namespace {
+
+class socket_source final : public data_source {
+    internal::stream_socket_ref _socket;
+
+public:
+    explicit socket_source(internal::stream_socket_ref socket) noexcept
+        : _socket(std::move(socket)) {}
+    future<temporary_buffer<char>> get() override { return _socket->get(); }
+    future<> close() override {
+        _socket->end_input();
+        return make_ready_future<>();
+    }
+};
+
+class socket_sink final : public data_sink {
+    internal::stream_socket_ref _socket;
+
+public:
+    explicit socket_sink(internal::stream_socket_ref socket) noexcept
+        : _socket(std::move(socket)) {}
+    future<> put(gather_list&& pieces) override { return _socket->put(std::move(pieces)); }
+    future<> close() override {
+        _socket->end_output();
+        return make_ready_future<>();
+    }
+};
+
+// One connect() on its way; deletes itself.
+class connecting final : public io_completion {
+    io_backend& _backend;
+    int _fd;
+    socket_address _remote;
+    promise<connected_socket> _done;
+
+public:
+    connecting(io_backend& backend, int fd, const socket_address& remote)
+        : _backend(backend), _fd(fd), _remote(remote) {}
+
+    future<connected_socket> start() noexcept {
+        auto done = _done.get_future();
+        _backend.submit(connect_op{_fd, _remote.data(), _remote.size()}, *this);
+        return done;
+    }
+
+    void complete(io_result&& result) noexcept override {
+        if (result.value < 0) {
+            _backend.sockets().close(_fd);
+            _done.set_exception(std::system_error(-result.value, std::system_category(),
+                                                  "connect to " + _remote.to_string()));
+        } else {
+            _done.set_value(connected_socket(
+                internal::stream_socket_ref(*new internal::stream_socket(_backend, _fd))));
+        }
+        delete this;
+    }
+};
+
+}  // namespace
+
+input_stream<char> connected_socket::input() {
+    return input_stream<char>(std::make_unique<socket_source>(_socket));
+}
+
+output_stream<char> connected_socket::output() {
+    return output_stream<char>(std::make_unique<socket_sink>(_socket));
+}
+
+// Setting these fails only where the protocol has no such thing.
+void connected_socket::set_nodelay(bool nodelay) {
+    (void)_socket->calls().set_option(_socket->fd(), IPPROTO_TCP, TCP_NODELAY, nodelay ? 1 : 0);
+}
+
+void connected_socket::set_keepalive(bool keepalive) {
+    (void)_socket->calls().set_option(_socket->fd(), SOL_SOCKET, SO_KEEPALIVE, keepalive ? 1 : 0);
+}
+
+socket_address connected_socket::local_address() const noexcept {
+    sockaddr_storage storage{};
+    socklen_t size_bytes = sizeof storage;
+    auto* address = reinterpret_cast<sockaddr*>(&storage);
+    if (_socket->calls().local_address(_socket->fd(), address, &size_bytes) < 0) {
+        return socket_address();
+    }
+    return socket_address(address, size_bytes);
+}
+
+socket_address connected_socket::remote_address() const noexcept {
+    sockaddr_storage storage{};
+    socklen_t size_bytes = sizeof storage;
+    auto* address = reinterpret_cast<sockaddr*>(&storage);
+    if (_socket->calls().remote_address(_socket->fd(), address, &size_bytes) < 0) {
+        return socket_address();
+    }
+    return socket_address(address, size_bytes);
+}
+
+future<connected_socket> connect(const socket_address& remote) {
+    io_backend& backend = engine().backend();
+    const int fd = backend.sockets().open(remote.family(), SOCK_STREAM);
+    if (fd < 0) {
+        return make_exception_future<connected_socket>(
+            std::system_error(-fd, std::system_category(), "socket"));
+    }
+    return (new connecting(backend, fd, remote))->start();
+}
+
+}  // namespace miniss

@@ -1,0 +1,155 @@
+#include <miniss/net/stream_socket.hh>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace miniss::internal {
+
+namespace {
+
+std::exception_ptr error_of(int error, const char* what) {
+    return std::make_exception_ptr(std::system_error(error, std::system_category(), what));
+}
+
+}  // namespace
+
+// In bytes; a small piece takes up more memory than it has bytes.
+std::size_t stream_socket::receiver::cost_of(const temporary_buffer<char>& piece) noexcept {
+    return std::max<std::size_t>(piece.size(), 512);
+}
+
+future<temporary_buffer<char>> stream_socket::receiver::get() {
+    MINISS_ASSERT(!_reader);  // One read at a time.
+    if (!_pieces.empty()) {
+        auto piece = std::move(_pieces.front());
+        _pieces.erase(_pieces.begin());
+        _pieces_cost -= cost_of(piece);
+        return make_ready_future<temporary_buffer<char>>(std::move(piece));
+    }
+    auto next = _reader.emplace().get_future();
+    if (_end) {
+        answer_reader();
+    } else if (!_armed) {
+        arm();
+    }
+    return next;
+}
+
+void stream_socket::receiver::arm() noexcept {
+    _armed = true;
+    _socket._backend.submit(receive_op{_socket._fd}, *this);
+}
+
+void stream_socket::receiver::cancel() noexcept {
+    if (_armed && !_cancelling) {
+        _cancelling = true;
+        _socket._backend.cancel(*this);
+    }
+}
+
+// Whoever waits, or comes later, gets this instead of more bytes.
+void stream_socket::receiver::end(int error) noexcept {
+    if (!_end) {
+        _end = error;
+    }
+    if (_reader) {
+        answer_reader();
+    }
+}
+
+void stream_socket::receiver::complete(io_result&& result) noexcept {
+    const bool asked_to_end = _cancelling;
+    if (!result.more) {
+        _armed = false;
+        _cancelling = false;
+    }
+    if (result.value > 0) {
+        if (_reader) {
+            auto reader = std::move(*_reader);
+            _reader.reset();
+            reader.set_value(std::move(result.data));
+        } else {
+            _pieces_cost += cost_of(result.data);
+            _pieces.push_back(std::move(result.data));
+            if (_pieces_cost > unread_cost_max) {
+                cancel();
+            }
+        }
+    } else if (result.value != -ECANCELED || !asked_to_end) {
+        end(-result.value);
+    } else if (_reader && !_end) {  // The reader has caught up while the cancel was under way.
+        arm();
+    }
+    if (!result.more) {
+        _socket.close_when_idle();
+    }
+}
+
+void stream_socket::receiver::answer_reader() noexcept {
+    auto reader = std::move(*_reader);
+    _reader.reset();
+    if (*_end == 0) {
+        reader.set_value(temporary_buffer<char>());
+    } else {
+        reader.set_exception(error_of(*_end, "receive"));
+    }
+}
+
+future<> stream_socket::sender::put(gather_list&& pieces) {
+    MINISS_ASSERT(!_writer);  // One write at a time.
+    _pieces = std::move(pieces);
+    _vector.clear();
+    _sending_bytes = 0;
+    for (auto& piece : _pieces) {
+        _vector.push_back({piece.get_write(), piece.size()});
+        _sending_bytes += piece.size();
+    }
+    _message.msg_iov = _vector.data();
+    _message.msg_iovlen = _vector.size();
+    auto sent = _writer.emplace().get_future();
+    _socket._backend.submit(send_op{_socket._fd, &_message}, *this);
+    return sent;
+}
+
+void stream_socket::sender::cancel() noexcept {
+    if (_writer) {
+        _socket._backend.cancel(*this);
+    }
+}
+
+void stream_socket::sender::complete(io_result&& result) noexcept {
+    auto writer = std::move(*_writer);
+    _writer.reset();
+    _pieces.clear();
+    if (result.value < 0) {
+        writer.set_exception(error_of(-result.value, "send"));
+    } else if (static_cast<std::size_t>(result.value) != _sending_bytes) {
+        writer.set_exception(error_of(ECONNRESET, "send"));  // It broke in between.
+    } else {
+        writer.set_value();
+    }
+    _socket.close_when_idle();
+}
+
+void stream_socket::end_input() noexcept {
+    _receiver.cancel();
+    _receiver.end(ECONNABORTED);
+}
+
+void stream_socket::drop_reference() noexcept {
+    if (--_reference_count == 0) {
+        _receiver.cancel();
+        _sender.cancel();
+        close_when_idle();
+    }
+}
+
+void stream_socket::close_when_idle() noexcept {
+    if (_reference_count == 0 && !_receiver.armed() && !_sender.armed()) {
+        _backend.sockets().close(_fd);
+        delete this;
+    }
+}
+
+}  // namespace miniss::internal

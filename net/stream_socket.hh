@@ -1,0 +1,128 @@
+// One connected stream socket and what is under way on it.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include <miniss/core/future.hh>
+#include <miniss/core/io_backend.hh>
+#include <miniss/core/iostream.hh>
+
+namespace miniss::internal {
+
+// Owns the descriptor. Whoever uses the socket holds a reference; when the last one is gone, what
+// is under way is cancelled, and once the kernel has answered, the descriptor is closed and the
+// object deletes itself. Until then buffers that were given to the kernel stay here.
+//
+// Shard: belongs to the one that made it.
+class stream_socket {
+    // Receives as long as there is room. The stream's end or error stands behind the last piece.
+    class receiver final : public io_completion {
+        stream_socket& _socket;
+        std::vector<temporary_buffer<char>> _pieces;
+        std::size_t _pieces_cost = 0;
+        std::optional<promise<temporary_buffer<char>>> _reader;
+        bool _armed = false;
+        bool _cancelling = false;
+        std::optional<int> _end;  // 0 or the errno.
+
+    public:
+        // A reader that is this far behind stops the receiving until it has caught up.
+        static constexpr std::size_t unread_cost_max = 64 * 1024;
+
+        explicit receiver(stream_socket& socket) noexcept : _socket(socket) {}
+        future<temporary_buffer<char>> get();
+        void end(int error) noexcept;
+        void cancel() noexcept;
+        bool armed() const noexcept { return _armed; }
+        void complete(io_result&& result) noexcept override;
+
+    private:
+        static std::size_t cost_of(const temporary_buffer<char>& piece) noexcept;
+        void arm() noexcept;
+        void answer_reader() noexcept;
+    };
+
+    // Sends one list of pieces at a time.
+    class sender final : public io_completion {
+        stream_socket& _socket;
+        gather_list _pieces;
+        std::vector<iovec> _vector;
+        std::size_t _sending_bytes = 0;
+        msghdr _message{};
+        std::optional<promise<>> _writer;
+
+    public:
+        explicit sender(stream_socket& socket) noexcept : _socket(socket) {}
+        future<> put(gather_list&& pieces);
+        void cancel() noexcept;
+        bool armed() const noexcept { return _writer.has_value(); }
+        void complete(io_result&& result) noexcept override;
+    };
+
+    io_backend& _backend;
+    int _fd;
+    unsigned _reference_count = 0;
+    receiver _receiver{*this};
+    sender _sender{*this};
+
+public:
+    // Takes over `fd`, a socket of the backend of this shard.
+    stream_socket(io_backend& backend, int fd) noexcept : _backend(backend), _fd(fd) {}
+    stream_socket(const stream_socket&) = delete;
+    stream_socket& operator=(const stream_socket&) = delete;
+
+    void add_reference() noexcept { ++_reference_count; }
+    void drop_reference() noexcept;
+
+    // The next bytes; an empty buffer at the end. One call at a time.
+    // Errors: std::system_error ECONNRESET, ETIMEDOUT; ECONNABORTED after end_input().
+    future<temporary_buffer<char>> get() { return _receiver.get(); }
+
+    // Sends all pieces, and keeps them until then. One call at a time.
+    // Errors: std::system_error EPIPE, ECONNRESET, ETIMEDOUT; how much was sent is then unknown.
+    future<> put(gather_list&& pieces) { return _sender.put(std::move(pieces)); }
+
+    // Receives no more; a get() that waits fails.
+    void end_input() noexcept;
+    // Tells the peer that nothing more will come.
+    void end_output() noexcept { (void)_backend.sockets().shutdown(_fd, SHUT_WR); }
+
+    socket_calls& calls() noexcept { return _backend.sockets(); }
+    int fd() const noexcept { return _fd; }
+
+private:
+    ~stream_socket() = default;
+    void close_when_idle() noexcept;
+};
+
+// A counted reference.
+class stream_socket_ref {
+    stream_socket* _socket = nullptr;
+
+public:
+    stream_socket_ref() noexcept = default;
+    explicit stream_socket_ref(stream_socket& socket) noexcept : _socket(&socket) {
+        socket.add_reference();
+    }
+    stream_socket_ref(const stream_socket_ref& other) noexcept : _socket(other._socket) {
+        if (_socket != nullptr) {
+            _socket->add_reference();
+        }
+    }
+    stream_socket_ref(stream_socket_ref&& other) noexcept
+        : _socket(std::exchange(other._socket, nullptr)) {}
+    stream_socket_ref& operator=(stream_socket_ref other) noexcept {
+        std::swap(_socket, other._socket);
+        return *this;
+    }
+    ~stream_socket_ref() {
+        if (_socket != nullptr) {
+            _socket->drop_reference();
+        }
+    }
+    stream_socket* operator->() const noexcept { return _socket; }
+    explicit operator bool() const noexcept { return _socket != nullptr; }
+};
+
+}  // namespace miniss::internal
