@@ -334,6 +334,13 @@ public:
         failed._state.set_error(std::move(error));
         return failed;
     }
+
+// The link is patched when the future moves and cut when it dies, in detach(). g++ 12 loses sight
+// of that where everything is inlined into one function, and takes the link for a dangling one.
+#ifndef __clang__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdangling-pointer"
+#endif
     static future make_pending(internal::promise_base<T>& source) noexcept {
         future pending;
         pending._promise = &source;
@@ -341,6 +348,9 @@ public:
         source._state = &pending._state;
         return pending;
     }
+#ifndef __clang__
+#pragma GCC diagnostic pop
+#endif
 
     void forward_to(internal::promise_base<T>&& target) noexcept {
         if (_state.available()) {
@@ -362,6 +372,7 @@ private:
         if (_promise != nullptr) {
             _promise->_future = nullptr;
             _promise->_state = nullptr;
+            _promise = nullptr;
         }
         if (_state.failed()) {
             internal::report_ignored_failure(_state.take_error());
@@ -369,8 +380,8 @@ private:
     }
 
     void move_from(future& other) noexcept {
+        _state = std::move(other._state);  // Pending too: a value may have been here before.
         if (other._promise == nullptr) {
-            _state = std::move(other._state);
             return;
         }
         _promise = other._promise;

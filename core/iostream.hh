@@ -107,6 +107,8 @@ public:
     // Sends everything. Ready when the sink has taken it all.
     future<> flush();
 
+    bool has_unsent() const noexcept { return _tail_used_bytes != 0 || !_pieces.empty(); }
+
     // Flushes, and ends the stream.
     future<> close();
 

@@ -48,4 +48,8 @@ void internal::report_background_failure(const char* name,
     print_failure("failed in background: ", name, error);
 }
 
+void internal::forgive_ignored_failures(unsigned long count) noexcept {
+    ignored_failures.fetch_sub(count, std::memory_order_relaxed);
+}
+
 }  // namespace miniss

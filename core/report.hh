@@ -17,5 +17,8 @@ void report_ignored_failure(const std::exception_ptr& error) noexcept;
 // The same for work that was handed to run_in_background(): names the work.
 void report_background_failure(const char* name, const std::exception_ptr& error) noexcept;
 
+// For tests that provoke failures: takes `count` of them off ignored_failure_count().
+void forgive_ignored_failures(unsigned long count) noexcept;
+
 }  // namespace internal
 }  // namespace miniss

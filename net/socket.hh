@@ -29,10 +29,13 @@ public:
     // Probes peers that are silent for long (SO_KEEPALIVE).
     void set_keepalive(bool keepalive);
 
-    // Tells the peer that nothing more will come. Do not call while a write is under way.
+    // Tells the peer that nothing more will come. A write that waits fails with EPIPE.
     void shutdown_output() noexcept { _socket->end_output(); }
     // Receives no more; a read that waits fails with ECONNABORTED.
     void shutdown_input() noexcept { _socket->end_input(); }
+
+    // A read that waits fails with ECANCELED; the stream goes on, and later reads lose nothing.
+    void interrupt_input() noexcept { _socket->interrupt_input(); }
 
     socket_address local_address() const noexcept;
     socket_address remote_address() const noexcept;

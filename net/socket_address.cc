@@ -108,12 +108,12 @@ std::string socket_address::to_string() const {
     switch (family()) {
     case AF_INET:
         ::inet_ntop(AF_INET, &as<sockaddr_in>(data()).sin_addr, text.data(), text.size());
-        return std::string(text.data()) + ":" + std::to_string(port());
+        return std::string(text.data()).append(":").append(std::to_string(port()));
     case AF_INET6:
         ::inet_ntop(AF_INET6, &as<sockaddr_in6>(data()).sin6_addr, text.data(), text.size());
-        return "[" + std::string(text.data()) + "]:" + std::to_string(port());
+        return std::string("[").append(text.data()).append("]:").append(std::to_string(port()));
     case AF_UNIX:
-        return std::string(unix_prefix) + path();
+        return std::string(unix_prefix).append(path());
     default:
         return "unspecified";
     }

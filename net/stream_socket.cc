@@ -66,9 +66,7 @@ void stream_socket::receiver::complete(io_result&& result) noexcept {
     }
     if (result.value > 0) {
         if (_reader) {
-            auto reader = std::move(*_reader);
-            _reader.reset();
-            reader.set_value(std::move(result.data));
+            take_reader().set_value(std::move(result.data));
         } else {
             _pieces_cost += cost_of(result.data);
             _pieces.push_back(std::move(result.data));
@@ -86,13 +84,23 @@ void stream_socket::receiver::complete(io_result&& result) noexcept {
     }
 }
 
-void stream_socket::receiver::answer_reader() noexcept {
+void stream_socket::receiver::interrupt() noexcept {
+    if (_reader) {
+        take_reader().set_exception(error_of(ECANCELED, "receive"));
+    }
+}
+
+promise<temporary_buffer<char>> stream_socket::receiver::take_reader() noexcept {
     auto reader = std::move(*_reader);
     _reader.reset();
+    return reader;
+}
+
+void stream_socket::receiver::answer_reader() noexcept {
     if (*_end == 0) {
-        reader.set_value(temporary_buffer<char>());
+        take_reader().set_value(temporary_buffer<char>());
     } else {
-        reader.set_exception(error_of(*_end, "receive"));
+        take_reader().set_exception(error_of(*_end, "receive"));
     }
 }
 

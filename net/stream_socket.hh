@@ -33,6 +33,7 @@ class stream_socket {
         explicit receiver(stream_socket& socket) noexcept : _socket(socket) {}
         future<temporary_buffer<char>> get();
         void end(int error) noexcept;
+        void interrupt() noexcept;
         void cancel() noexcept;
         bool armed() const noexcept { return _armed; }
         void complete(io_result&& result) noexcept override;
@@ -40,6 +41,7 @@ class stream_socket {
     private:
         static std::size_t cost_of(const temporary_buffer<char>& piece) noexcept;
         void arm() noexcept;
+        promise<temporary_buffer<char>> take_reader() noexcept;
         void answer_reader() noexcept;
     };
 
@@ -85,6 +87,8 @@ public:
 
     // Receives no more; a get() that waits fails.
     void end_input() noexcept;
+    // A get() that waits fails with ECANCELED; the next one goes on where it was.
+    void interrupt_input() noexcept { _receiver.interrupt(); }
     // Tells the peer that nothing more will come.
     void end_output() noexcept { (void)_backend.sockets().shutdown(_fd, SHUT_WR); }
 

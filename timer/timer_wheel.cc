@@ -57,8 +57,7 @@ void timer_wheel::insert(timer_node& node) noexcept {
     }
     const unsigned index = bucket_of(node.expiry);
     bucket& target = _buckets[index];
-    target.earliest =
-        target.nodes.empty() ? node.expiry : std::min(target.earliest, node.expiry);
+    target.earliest = target.nodes.empty() ? node.expiry : std::min(target.earliest, node.expiry);
     target.nodes.push_back(node);
     _occupied[index / word_bits] |= std::uint64_t{1} << (index % word_bits);
 }

@@ -11,9 +11,9 @@ namespace miniss::internal {
 
 class timer_wheel;
 
-using timer_hook = boost::intrusive::list_base_hook<
-    boost::intrusive::tag<timer_wheel>,
-    boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using timer_hook =
+    boost::intrusive::list_base_hook<boost::intrusive::tag<timer_wheel>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 // One timer's place in a wheel, or in a list of expired timers.
 //
@@ -32,9 +32,8 @@ struct timer_node : timer_hook {
     std::int64_t expiry = 0;
 };
 
-using timer_list =
-    boost::intrusive::list<timer_node, boost::intrusive::base_hook<timer_hook>,
-                           boost::intrusive::constant_time_size<false>>;
+using timer_list = boost::intrusive::list<timer_node, boost::intrusive::base_hook<timer_hook>,
+                                          boost::intrusive::constant_time_size<false>>;
 
 // Keeps timers roughly sorted, the nearer the finer, and hands out exactly those that are due.
 //
@@ -64,6 +63,9 @@ public:
 
     // Appends all nodes with expiry <= now to `expired`: by expiry, equal ones as inserted.
     // `now` must not be earlier than in the call before: a clock that runs backwards is a bug.
+    //
+    // Worth calling in every turn: with nothing due it costs a few nanoseconds, and the shorter
+    // the way from the last call to an expiry, the finer the bucket that insert() finds for it.
     void advance(std::int64_t now, timer_list& expired) noexcept;
 
     // When to call advance() again: never later than the earliest expiry, the time of the last

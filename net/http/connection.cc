@@ -1,0 +1,216 @@
+#include <miniss/net/http/connection.hh>
+
+#include <array>
+
+#include <miniss/core/reactor.hh>
+
+namespace miniss::http::internal {
+
+namespace {
+
+// What a peer may still send after we have answered for the last time.
+constexpr std::size_t lingering_bytes_max = 1024 * 1024;
+
+// Heads of usual replies are written here before they are copied behind each other.
+constexpr std::size_t usual_head_bytes = 1024;
+
+}  // namespace
+
+connection::connection(server& of, connected_socket peer)
+    : _server(of),
+      _socket(std::move(peer)),
+      _in(_socket.input()),
+      _out(_socket.output()),
+      _reader(of._options.bounds),
+      _timer([this] { on_timer(); }) {
+    _socket.set_nodelay(true);
+    enter(phase::idle);
+}
+
+future<> connection::serve() noexcept {
+    return repeat([this] { return step(); })
+        .then([this] { return linger(); })
+        .handle_exception([](const std::exception_ptr&) {
+            // The peer has reset the connection or does not read: nobody is left to tell.
+        });
+}
+
+future<stop_iteration> connection::step() {
+    switch (_reader.read()) {
+    case parse_result::complete:
+        return answer();
+    case parse_result::failed:
+        return refuse(_reader.error());
+    case parse_result::incomplete:
+        break;
+    }
+    if (_reader.awaits_continue() && !std::exchange(_continued, true)) {
+        (void)_out.write(continue_head);
+    }
+    if (!_out.has_unsent()) {
+        return receive();
+    }
+    enter(phase::send);
+    return _out.flush().then([this] { return receive(); });
+}
+
+future<stop_iteration> connection::receive() {
+    enter(_reader.has_head()    ? phase::content
+          : _reader.has_begun() ? phase::head
+                                : phase::idle);
+    return _in.read().then_wrapped([this](future<temporary_buffer<char>> received) {
+        if (received.failed()) {
+            return receive_failed(received.get_exception());
+        }
+        auto piece = received.get();
+        const auto stop = piece.empty() ? stop_iteration::yes : stop_iteration::no;
+        _reader.feed(std::move(piece));
+        return make_ready_future<stop_iteration>(stop);
+    });
+}
+
+// A request that takes too long is answered; a connection that was idle, or was reset, is not.
+future<stop_iteration> connection::receive_failed(std::exception_ptr error) {
+    if (_timed_out && _reader.has_begun()) {
+        return refuse({status::request_timeout, "the request took too long"});
+    }
+    if (_timed_out) {
+        return make_ready_future<stop_iteration>(stop_iteration::yes);
+    }
+    return make_exception_future<stop_iteration>(std::move(error));
+}
+
+future<stop_iteration> connection::answer() {
+    _asked.emplace(_reader.current());
+    auto reply_to_come = _server._routes.dispatch(*_asked);
+    if (!reply_to_come.available()) {
+        enter(phase::answer);
+    }
+    return reply_to_come.then_wrapped(
+        [this](future<reply> ready) { return answered(std::move(ready)); });
+}
+
+future<stop_iteration> connection::answered(future<reply> ready) {
+    const reply_context context = context_of(*_asked);
+    if (ready.failed()) {
+        miniss::internal::report_background_failure("HTTP handler", ready.get_exception());
+        return send(make_error_reply(status::internal_server_error), context);
+    }
+    return send(ready.get(), context);
+}
+
+future<stop_iteration> connection::send(reply&& answer, const reply_context& context) {
+    const bool keep = answer.keeps_connection(context);
+    std::array<char, usual_head_bytes> head;
+    if (answer.head_bytes_max() <= head.size()) {
+        const char* end = answer.write_head(head.data(), context);
+        (void)_out.write(head.data(), static_cast<std::size_t>(end - head.data()));
+    } else {
+        std::string long_head;
+        answer.append_head(long_head, context);
+        (void)_out.write(long_head);
+    }
+    _reader.consume();
+    _continued = false;
+    enter(phase::send);
+    return _out.write(answer.content_to_send(context.method)).then([this, keep] {
+        if (keep) {
+            return make_ready_future<stop_iteration>(stop_iteration::no);
+        }
+        return _out.flush().then([] { return stop_iteration::yes; });
+    });
+}
+
+// Nothing behind a request that was refused can be trusted, so this reply is the last one.
+future<stop_iteration> connection::refuse(const refusal& why) {
+    reply_context context;
+    context.date = date();
+    return send(make_error_reply(why.code, why.rule), context);
+}
+
+// Closing while the peer still sends would reset the connection, and with it our last reply.
+// So we only finish sending, and wait for the peer to close, for a while.
+future<> connection::linger() {
+    enter(phase::linger);
+    return _out.close()
+        .then([this] {
+            return repeat([this, received_bytes = std::size_t(0)]() mutable {
+                return _in.read().then([&received_bytes](temporary_buffer<char>&& piece) {
+                    received_bytes += piece.size();
+                    const bool done = piece.empty() || received_bytes > lingering_bytes_max;
+                    return done ? stop_iteration::yes : stop_iteration::no;
+                });
+            });
+        });
+}
+
+reply_context connection::context_of(const request& asked) const {
+    reply_context context;
+    context.date = date();
+    context.method = asked.method();
+    context.minor_version = asked.minor_version();
+    context.keep_alive = asked.keep_alive() && !_server._draining;
+    return context;
+}
+
+std::string_view connection::date() const {
+    const auto now = engine().backend().time_of_day().time_since_epoch();
+    return _server._date.at(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
+void connection::enter(phase next) noexcept {
+    // The time for a head counts from its first byte, whatever trickles in.
+    if (next == phase::head && _phase == phase::head) {
+        return;
+    }
+    _phase = next;
+    const server_options& options = _server._options;
+    switch (next) {
+    case phase::idle:
+        return set_deadline(_server._draining ? options.drain_time : options.idle_time);
+    case phase::head:
+        return set_deadline(options.head_time);
+    case phase::content:
+        return set_deadline(options.content_gap_time);
+    case phase::answer:
+        _deadline = steady_clock::time_point::max();
+        return;
+    case phase::send:
+        return set_deadline(options.send_time);
+    case phase::linger:
+        return set_deadline(options.linger_time);
+    }
+}
+
+void connection::set_deadline(std::chrono::milliseconds patience) noexcept {
+    _deadline = engine().now() + patience;
+    if (!_timer.armed() || _deadline < _timer.get_timeout()) {
+        _timer.rearm(_deadline);
+    }
+}
+
+void connection::on_timer() noexcept {
+    if (engine().now() < _deadline) {
+        _timer.arm(_deadline);
+        return;
+    }
+    _timed_out = true;
+    if (_phase == phase::send) {
+        abort();
+    } else {
+        _socket.interrupt_input();
+    }
+}
+
+void connection::drain() noexcept {
+    if (_phase == phase::idle) {
+        enter(phase::idle);
+    }
+}
+
+void connection::abort() noexcept {
+    _socket.shutdown_input();
+    _socket.shutdown_output();
+}
+
+}  // namespace miniss::http::internal

@@ -1,0 +1,90 @@
+// A response: status, fields and content, and the bytes of its head.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <miniss/net/http/literal.hh>
+#include <miniss/net/http/method.hh>
+#include <miniss/net/http/status.hh>
+
+namespace miniss::http {
+
+// What the head of a reply takes from the request and from the time of day. The defaults suit a
+// request that could not be understood: answer and close.
+//
+// Lifetime: `date` must live until the call returns; see date_cache. Without it, no Date is sent.
+struct reply_context {
+    std::string_view date;
+    http::method method = http::method::get;
+    unsigned minor_version = 1;
+    bool keep_alive = false;
+};
+
+// Sent ahead of the reply to a peer that waits before it sends its content.
+inline constexpr std::string_view continue_head = "HTTP/1.1 100 Continue\r\n\r\n";
+
+// Built by a handler; the server writes the head and sends the content behind it.
+//
+// Errors: std::invalid_argument where a field could not be sent as it is.
+// Cost:   a constant text or one that fits into std::string itself is not allocated.
+class reply {
+    // Complete lines, each with its line break.
+    std::string _header_lines;
+    std::string _content;
+    std::string_view _constant_content;
+    literal _content_type;
+    http::status _status = status::ok;
+    bool _closes = false;
+
+public:
+    reply() = default;
+    explicit reply(http::status code) : reply(code, literal(), std::string()) {}
+    reply(http::status code, literal content_type, std::string content);
+
+    // Lifetime: `content` is not copied and must outlive the reply.
+    static reply constant(http::status code, literal content_type, std::string_view content);
+
+    http::status status() const noexcept { return _status; }
+
+    // Appends a field line; the same name may come more than once. Refused are names that are no
+    // tokens, values with control bytes (so that nobody can split the response), and the fields
+    // that the server itself answers for: Connection, Content-Length, Date, Server and
+    // Transfer-Encoding.
+    reply& add_header(std::string_view name, std::string_view value);
+
+    // The connection is to be closed after this reply, whatever the request said.
+    reply& close_connection() noexcept {
+        _closes = true;
+        return *this;
+    }
+
+    bool keeps_connection(const reply_context& context) const noexcept {
+        return context.keep_alive && !_closes;
+    }
+
+    std::string_view content() const noexcept {
+        return _constant_content.empty() ? std::string_view(_content) : _constant_content;
+    }
+
+    // What to send behind the head: nothing in answer to HEAD, nor with a status that excludes it.
+    std::string_view content_to_send(method asked) const noexcept;
+
+    // An upper bound of what write_head() writes.
+    std::size_t head_bytes_max() const noexcept;
+
+    // Writes the head with its closing empty line and returns where it ends.
+    char* write_head(char* to, const reply_context& context) const noexcept;
+
+    void append_head(std::string& out, const reply_context& context) const;
+};
+
+static_assert(std::is_nothrow_move_constructible_v<reply>);
+static_assert(std::is_nothrow_move_assignable_v<reply>);
+
+// A reply whose content names the status and, in a second line, the detail.
+reply make_error_reply(status code, std::string_view detail = {});
+
+}  // namespace miniss::http

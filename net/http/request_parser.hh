@@ -1,0 +1,96 @@
+// Reads the head of an HTTP/1 request: bytes in, offsets out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <miniss/net/http/limits.hh>
+#include <miniss/net/http/refusal.hh>
+#include <miniss/net/http/request_head.hh>
+
+namespace miniss::http {
+
+// An incremental parser that refuses whatever RFC 9110 and RFC 9112 do not allow and everything
+// on which two readers might disagree. It looks at each byte once, however the head is cut into
+// pieces, and what it says depends on the bytes alone, not on the cuts: a bad head is refused
+// when its first impossible token is complete.
+//
+// Units:    offsets count from the first byte given, which may be an empty line to be skipped.
+// Lifetime: the limits must outlive the parser. The bytes are not kept.
+// Cost:     nothing is allocated but the field vector, which reset() keeps.
+class request_parser {
+public:
+    // bounds.header_bytes must not exceed header_bytes_max.
+    explicit request_parser(const limits& bounds) noexcept;
+
+    // `bytes` begins where the request begins and holds at least what it held in the last call;
+    // the address may have changed. Once complete or failed, it says the same until reset().
+    parse_result parse(std::string_view bytes);
+
+    // Once complete: where the content, or the next request, begins.
+    std::size_t head_bytes() const noexcept;
+
+    // Once complete. Lifetime: until reset().
+    const request_head& head() const noexcept;
+
+    // Once failed: what to answer and why. Nothing behind the head can be trusted then.
+    const refusal& error() const noexcept { return _error; }
+
+    // Whether a byte of a request has arrived; an empty line before it does not count.
+    bool has_begun() const noexcept { return _state > state::method || _position > _token_begin; }
+
+    // Makes ready for the next request.
+    void reset() noexcept;
+
+private:
+    // In the order in which they are passed through.
+    enum class state : std::uint8_t {
+        empty_line,
+        method,
+        target,
+        version,
+        field_start,
+        field_name,
+        value_start,
+        value,
+        complete,
+        failed,
+    };
+
+    // These read on from _position. True: the next state is reached. False: there is nothing to go
+    // on with, because bytes are missing or because the verdict is there.
+    bool read_request_line(std::string_view line);
+    bool read_field(std::string_view head);
+    bool skip_empty_line(std::string_view line);
+    bool read_method(std::string_view line);
+    bool read_target(std::string_view line);
+    bool read_version(std::string_view line);
+    bool begin_field(std::string_view head);
+    bool read_field_name(std::string_view head);
+    bool begin_value(std::string_view head);
+    bool read_value(std::string_view head);
+
+    bool accept_field(std::string_view head, const header_span& field);
+    bool accept_host(std::string_view head, text_span value);
+    bool accept_content_length(std::string_view value);
+    bool accept_transfer_encoding(std::string_view value);
+    bool accept_expect(std::string_view value);
+    void finish() noexcept;
+
+    bool fail(status code, const char* rule) noexcept;
+    bool fail(const refusal& why) noexcept;
+    bool end_line(std::string_view bytes, state next) noexcept;
+    bool advance(std::size_t position, state next) noexcept;
+
+    const limits* _limits;
+    request_head _head;
+    refusal _error;
+    text_span _name;
+    std::uint16_t _position = 0;
+    std::uint16_t _token_begin = 0;
+    state _state = state::empty_line;
+    bool _has_host = false;
+};
+
+}  // namespace miniss::http

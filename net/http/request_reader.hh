@@ -1,0 +1,66 @@
+// Turns the pieces of a byte stream into whole requests.
+#pragma once
+
+#include <string>
+
+#include <miniss/core/buffer.hh>
+#include <miniss/net/http/chunked_parser.hh>
+#include <miniss/net/http/request.hh>
+#include <miniss/net/http/request_parser.hh>
+
+namespace miniss::http {
+
+// Give it a piece with feed(), then call read() and consume() until read() wants more.
+//
+// A request that came in one piece is read where it is; one that came in several is copied, so
+// that a slow peer holds memory of its own and no receive buffers.
+//
+// Lifetime: the limits must outlive the reader.
+// Cost:     no allocation for a request that came in one piece without chunks.
+class request_reader {
+    enum class stage : std::uint8_t { head, content, chunks, complete };
+
+    request_parser _parser;
+    chunked_parser _chunks;
+    temporary_buffer<char> _piece;    // Received and not used yet.
+    temporary_buffer<char> _current;  // Keeps the bytes that the current request refers to.
+    std::string _held;     // Its head, as far as it came in earlier pieces.
+    std::string _content;  // Its content, if that did not come whole behind the head.
+    std::string_view _content_view;
+    refusal _error;
+    stage _stage = stage::head;
+
+public:
+    explicit request_reader(const limits& bounds) noexcept : _parser(bounds), _chunks(bounds) {}
+
+    // The next bytes. Only when read() found the last ones incomplete.
+    void feed(temporary_buffer<char>&& piece) noexcept;
+
+    parse_result read();
+
+    // Once complete. Lifetime: until consume().
+    request current() const noexcept;
+    // Goes on to what follows the current request.
+    void consume() noexcept;
+
+    // Once failed: what to answer. Where the next request begins is then unknown.
+    const refusal& error() const noexcept { return _error; }
+
+    // Whether some of a request is here, but not all.
+    bool has_begun() const noexcept { return _stage != stage::head || _parser.has_begun(); }
+    // Whether its head is complete.
+    bool has_head() const noexcept { return _stage != stage::head; }
+
+    // Whether the peer waits for a 100 before it sends the content, of which nothing is here.
+    bool awaits_continue() const noexcept;
+
+private:
+    parse_result read_head();
+    parse_result read_content();
+    parse_result read_chunks();
+    parse_result fail(const refusal& why) noexcept;
+    const char* head_begin() const noexcept;
+    void hold_head();
+};
+
+}  // namespace miniss::http

@@ -1,0 +1,80 @@
+#include <miniss/net/http/server.hh>
+
+#include <system_error>
+
+#include <miniss/net/http/connection.hh>
+#include <miniss/timer/sleep.hh>
+#include <miniss/timer/timer.hh>
+
+namespace miniss::http {
+
+namespace {
+
+// How long accept() is left alone after it found no descriptor or no memory.
+constexpr std::chrono::milliseconds exhausted_pause{50};
+
+}  // namespace
+
+server::server(const routes& table, const server_options& options)
+    : _routes(table), _options(options), _free_slots(options.connection_count_max) {}
+
+std::size_t server::connection_count() const noexcept { return _connections.size(); }
+
+server::~server() { MINISS_ASSERT(_connections.empty()); }  // stop() comes first.
+
+void server::start(server_socket listener) {
+    _listener = std::move(listener);
+    run_in_background("HTTP accept", with_gate(_work, [this] { return accept_all(); }));
+}
+
+future<> server::accept_all() {
+    return repeat([this] { return accept_one(); });
+}
+
+// A slot is taken before the connection is, so that a full server leaves the others waiting in
+// the kernel's backlog.
+future<stop_iteration> server::accept_one() {
+    return get_units(_free_slots, 1).then([this](semaphore_units&& slot) {
+        return _listener.accept()
+            .then([this, slot = std::move(slot)](connected_socket&& peer) mutable {
+                slot.release();
+                serve(std::move(peer));
+                return make_ready_future<stop_iteration>(stop_iteration::no);
+            })
+            .handle_exception_type([](const std::system_error& error) {
+                if (error.code() == std::errc::connection_aborted) {
+                    return make_ready_future<stop_iteration>(stop_iteration::yes);
+                }
+                // Out of descriptors or memory: those who are served will give some back.
+                return sleep(exhausted_pause).then([] { return stop_iteration::no; });
+            });
+    });
+}
+
+void server::serve(connected_socket peer) {
+    auto each = std::make_unique<internal::connection>(*this, std::move(peer));
+    auto& served = *each;
+    _connections.push_back(served);
+    _work.enter();
+    run_in_background("HTTP connection", served.serve().finally([this, each = std::move(each)] {
+        _free_slots.signal();
+        _work.leave();
+    }));
+}
+
+future<> server::stop(std::chrono::steady_clock::time_point deadline) {
+    _draining = true;
+    _listener.stop();
+    for (internal::connection& each : _connections) {
+        each.drain();
+    }
+    auto cut_off = std::make_unique<timer<>>([this] {
+        for (internal::connection& each : _connections) {
+            each.abort();
+        }
+    });
+    cut_off->arm(deadline);
+    return _work.close().finally([cut_off = std::move(cut_off)] {});
+}
+
+}  // namespace miniss::http

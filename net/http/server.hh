@@ -1,0 +1,82 @@
+// An HTTP/1.1 server for one shard.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+
+#include <chrono>
+
+#include <miniss/core/gate.hh>
+#include <miniss/core/loop.hh>
+#include <miniss/core/semaphore.hh>
+#include <miniss/net/http/date.hh>
+#include <miniss/net/http/limits.hh>
+#include <miniss/net/http/routes.hh>
+#include <miniss/net/listener.hh>
+
+namespace miniss::http {
+
+// How long, how much and how many.
+struct server_options {
+    limits bounds;
+    // From the first byte of a request to the end of its head. Beyond: 408.
+    std::chrono::milliseconds head_time{10'000};
+    // Between two pieces of a request's content. Beyond: 408.
+    std::chrono::milliseconds content_gap_time{30'000};
+    // Without any request. Beyond: the connection is closed.
+    std::chrono::milliseconds idle_time{60'000};
+    // For a peer that does not read its replies. Beyond: the connection is closed.
+    std::chrono::milliseconds send_time{60'000};
+    // For a peer to close after we have finished, so that it can read our last reply.
+    std::chrono::milliseconds linger_time{2'000};
+    // At a stop, for a request that is on its way on a connection that looks idle.
+    std::chrono::milliseconds drain_time{200};
+    // Further ones wait in the kernel's backlog.
+    std::size_t connection_count_max = 100'000;
+};
+
+namespace internal {
+class connection;
+using connection_hook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+}  // namespace internal
+
+// Lifetime: routes and options outlive it. stop() must be ready before it dies.
+// Shard:    all of it belongs to the shard that made it; use one on every shard.
+class server {
+    friend class internal::connection;
+    using connection_list =
+        boost::intrusive::list<internal::connection,
+                               boost::intrusive::base_hook<internal::connection_hook>,
+                               boost::intrusive::constant_time_size<false>>;
+
+    const routes& _routes;
+    server_options _options;
+    server_socket _listener;
+    connection_list _connections;
+    semaphore _free_slots;
+    gate _work;
+    date_cache _date;
+    bool _draining = false;
+
+public:
+    server(const routes& table, const server_options& options);
+    ~server();
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    // Begins to accept and to answer. At most once.
+    void start(server_socket listener);
+
+    // Stops accepting, finishes every request that has begun to come in, and closes. What is not
+    // finished at `deadline` is cut off. Ready when nothing is left.
+    future<> stop(std::chrono::steady_clock::time_point deadline);
+
+    std::size_t connection_count() const noexcept;
+
+private:
+    future<> accept_all();
+    future<stop_iteration> accept_one();
+    void serve(connected_socket peer);
+};
+
+}  // namespace miniss::http

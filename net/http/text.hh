@@ -1,0 +1,52 @@
+// Small helpers for HTTP's ASCII texts: case, white space, comma-separated lists.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include <miniss/net/http/byte_class.hh>
+
+namespace miniss::http::internal {
+
+constexpr char to_lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
+    if (a.size() != b.size()) {
+        return false;
+    }
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (to_lower(a[i]) != to_lower(b[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Without the blanks at both ends.
+constexpr std::string_view trimmed(std::string_view text) noexcept {
+    while (!text.empty() && is_blank(text.front())) {
+        text.remove_prefix(1);
+    }
+    while (!text.empty() && is_blank(text.back())) {
+        text.remove_suffix(1);
+    }
+    return text;
+}
+
+// Calls `visit` with each element of a comma-separated list, trimmed; empty ones are passed over
+// (RFC 9110 5.6.1). For lists of tokens: a comma in a quoted string separates, too.
+template <typename Visit>
+constexpr void for_each_element(std::string_view list, Visit&& visit) {
+    while (!list.empty()) {
+        const std::size_t comma = list.find(',');
+        const std::string_view element = trimmed(list.substr(0, comma));
+        if (!element.empty()) {
+            visit(element);
+        }
+        list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    }
+}
+
+}  // namespace miniss::http::internal
