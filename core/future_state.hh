@@ -100,6 +100,12 @@ public:
     }
 
 private:
+// g++ 12 does not see that _status guards the union where everything is inlined into one function
+// and a sanitizer watches.
+#ifndef __clang__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
     void move_from(future_state& other) noexcept {
         if (other._status == status::value) {
             ::new (static_cast<void*>(&_value)) value_type(std::move(other._value));
@@ -109,6 +115,9 @@ private:
         _status = other._status;
         other.clear();
     }
+#ifndef __clang__
+#pragma GCC diagnostic pop
+#endif
 };
 
 }  // namespace miniss::internal

@@ -73,6 +73,7 @@ class socket_calls {
 public:
     virtual ~socket_calls() = default;
     virtual int open(int family, int type) noexcept = 0;
+    // The file of a Unix socket on which nobody listens any more is replaced.
     virtual int bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept = 0;
     virtual int listen(int fd, int backlog) noexcept = 0;
     // One more connection that is waiting, or -EAGAIN. Only while no accept_op is armed.

@@ -1,6 +1,7 @@
 #include <miniss/core/kernel_sockets.hh>
 
 #include <fcntl.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +13,21 @@ namespace {
 
 int result_or_errno(int result) noexcept { return result < 0 ? -errno : result; }
 
+// True for the file of a Unix socket on which nobody listens any more.
+bool is_left_over(const sockaddr* address, socklen_t address_bytes) noexcept {
+    if (address->sa_family != AF_UNIX) {
+        return false;
+    }
+    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0) {
+        return false;
+    }
+    const bool refused =
+        ::connect(probe, address, address_bytes) < 0 && errno == ECONNREFUSED;
+    ::close(probe);
+    return refused;
+}
+
 }  // namespace
 
 kernel_sockets::kernel_sockets(bool non_blocking) noexcept
@@ -22,7 +38,15 @@ int kernel_sockets::open(int family, int type) noexcept {
 }
 
 int kernel_sockets::bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept {
-    return result_or_errno(::bind(fd, address, address_bytes));
+    if (::bind(fd, address, address_bytes) == 0) {
+        return 0;
+    }
+    const int error = errno;
+    if (error == EADDRINUSE && is_left_over(address, address_bytes)) {
+        ::unlink(reinterpret_cast<const sockaddr_un*>(address)->sun_path);
+        return result_or_errno(::bind(fd, address, address_bytes));
+    }
+    return -error;
 }
 
 int kernel_sockets::listen(int fd, int backlog) noexcept {

@@ -66,8 +66,8 @@ void reactor::run_turn() noexcept {
     const bool busy = ask_pollers();
     if (busy || !_ready.empty() || _stopping) {
         _backend.poll();
-    } else if (!look_again()) {
-        sleep();
+    } else if (const auto idle_since = _backend.now(); !look_again(idle_since)) {
+        sleep(idle_since);
     }
 }
 
@@ -145,17 +145,16 @@ steady_clock::time_point reactor::next_deadline() noexcept {
 // Waking up costs far more than looking for a few microseconds, so where the last waits were
 // short the next one is likely to be short too. Where they were long, looking would only burn
 // CPU. True if work has come in.
-bool reactor::look_again() noexcept {
+bool reactor::look_again(steady_clock::time_point idle_since) noexcept {
     if (_typical_wait > _options.idle_poll_time) {
         return false;
     }
-    const auto start = _backend.now();
     auto waited = std::chrono::nanoseconds::zero();
     while (waited < _options.idle_poll_time) {
         const bool completed = _backend.poll();
         _now = _backend.now();
         const bool busy = ask_pollers();
-        waited = _now - start;
+        waited = _now - idle_since;
         if (completed || busy || !_ready.empty()) {
             _typical_wait = (_typical_wait * 3 + waited) / 4;
             return true;
@@ -164,16 +163,15 @@ bool reactor::look_again() noexcept {
     return false;
 }
 
-void reactor::sleep() noexcept {
+void reactor::sleep(steady_clock::time_point idle_since) noexcept {
     bool may_sleep = true;
     for (poller* source : _pollers) {
         may_sleep &= source->prepare_to_sleep();
     }
     if (may_sleep) {
-        const auto start = _backend.now();
         _backend.wait_until(next_deadline());
         // A long wait tells us no more than a moderate one, and must not count for ever.
-        const auto waited = std::min<std::chrono::nanoseconds>(_backend.now() - start,
+        const auto waited = std::min<std::chrono::nanoseconds>(_backend.now() - idle_since,
                                                                _options.idle_poll_time * 8);
         _typical_wait = std::min(_typical_wait, _options.idle_poll_time * 8);
         _typical_wait = (_typical_wait * 3 + waited) / 4;

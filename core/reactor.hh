@@ -110,8 +110,8 @@ private:
     bool slice_is_over() noexcept;
     void run_tasks() noexcept;
     bool ask_pollers() noexcept;
-    bool look_again() noexcept;
-    void sleep() noexcept;
+    bool look_again(steady_clock::time_point idle_since) noexcept;
+    void sleep(steady_clock::time_point idle_since) noexcept;
     void run_turn() noexcept;
     void shuffle_ready() noexcept;
     std::uint64_t draw() noexcept;

@@ -36,8 +36,8 @@ class uring_buffer_ring {
 
 public:
     static constexpr std::uint16_t group = 0;
-    static constexpr unsigned buffer_count = 256;  // A power of two.
-    static constexpr std::size_t buffer_bytes = 8192;
+    static constexpr unsigned buffer_count = 1024;  // A power of two.
+    static constexpr std::size_t buffer_bytes = 4096;
 
     // Throws std::system_error if the kernel refuses.
     explicit uring_buffer_ring(io_uring& uring);

@@ -27,6 +27,7 @@ class accept_queue final : public io_completion {
     bool _armed = false;
     bool _cancelling = false;
     bool _stopped = false;    // No more from the kernel.
+    bool _unwanted = false;   // Whoever is still let in is dropped.
     bool _abandoned = false;  // The user is gone.
 
 public:
@@ -50,6 +51,7 @@ public:
     }
 
     void abort() noexcept {
+        _unwanted = true;
         stop();
         drop_accepted();
         if (_waiter) {
@@ -60,12 +62,12 @@ public:
     void abandon() noexcept {
         MINISS_ASSERT(!_waiter);
         _abandoned = true;
-        stop();
-        drop_accepted();
+        abort();
         delete_when_idle();
     }
 
     void complete(io_result&& result) noexcept override {
+        const bool asked_to_end = _cancelling;
         if (!result.more) {
             _armed = false;
             _cancelling = false;
@@ -75,17 +77,19 @@ public:
             if (_accepted.size() >= ahead_max) {
                 cancel();
             }
-        } else if (result.value != -ECANCELED) {
+        } else if (result.value != -ECANCELED || !asked_to_end) {
             _error = -result.value;
         }
         if (_stopped && !_armed) {
             take_backlog();
         }
+        if (_unwanted) {
+            drop_accepted();
+        }
         if (_waiter) {
             answer_waiter();
         }
         if (_abandoned) {
-            drop_accepted();
             delete_when_idle();
         }
     }
@@ -209,6 +213,10 @@ socket_address server_socket::local_address() const noexcept {
 int server_socket::duplicate() const {
     const int fd = ::fcntl(_queue->fd(), F_DUPFD_CLOEXEC, 0);
     return check(fd < 0 ? -errno : fd, "duplicate a listening socket");
+}
+
+socket_address probe_address(const socket_address& local) {
+    return listen(local).local_address();
 }
 
 server_socket listen(const socket_address& local, const listen_options& options) {

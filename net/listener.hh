@@ -54,6 +54,12 @@ public:
     int duplicate() const;
 };
 
+// Finds out whether `local` is free, and which port the kernel gives for port 0, without keeping
+// it: for servers that will listen with reuse_port on every shard, and would otherwise share the
+// address, without a word, with another process of the same user.
+// Throws std::system_error like listen().
+socket_address probe_address(const socket_address& local);
+
 // Throws std::system_error: EADDRINUSE, EACCES, EADDRNOTAVAIL, …
 server_socket listen(const socket_address& local, const listen_options& options = {});
 

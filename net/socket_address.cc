@@ -58,6 +58,9 @@ socket_address socket_address::parse(std::string_view text) {
     if (text.starts_with(unix_prefix)) {
         return parse_unix(text);
     }
+    if (text.find('\0') != std::string_view::npos) {
+        refuse(text, "it contains a NUL byte");
+    }
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos) {
         refuse(text, "expected ADDR:PORT, [ADDR6]:PORT or unix:/path");

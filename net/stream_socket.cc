@@ -147,7 +147,7 @@ void stream_socket::end_input() noexcept {
 
 void stream_socket::drop_reference() noexcept {
     if (--_reference_count == 0) {
-        _receiver.cancel();
+        end_input();  // Otherwise a read that still waits would start the receiving again.
         _sender.cancel();
         close_when_idle();
     }

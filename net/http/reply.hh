@@ -17,7 +17,7 @@ namespace miniss::http {
 //
 // Lifetime: `date` must live until the call returns; see date_cache. Without it, no Date is sent.
 struct reply_context {
-    std::string_view date;
+    std::string_view date = {};
     http::method method = http::method::get;
     unsigned minor_version = 1;
     bool keep_alive = false;

@@ -53,10 +53,10 @@ request_parser::request_parser(const limits& bounds) noexcept : _limits(&bounds)
 
 void request_parser::reset() noexcept {
     std::vector<header_span> fields = std::move(_head.fields);
-    if (fields.capacity() > kept_field_count) {
-        fields = {};
-    }
     fields.clear();
+    if (fields.capacity() > kept_field_count) {
+        fields.shrink_to_fit();
+    }
     _head = request_head();
     _head.fields = std::move(fields);
     _error = {};
@@ -270,15 +270,11 @@ inline bool request_parser::begin_field(std::string_view head) {
     if (_position == head.size()) {
         return false;
     }
-    const char first = head[_position];
-    if (first == '\r') {
+    if (head[_position] == '\r') {
         if (end_line(head, state::complete)) {
             finish();
         }
         return false;
-    }
-    if (is_blank(first)) {
-        return fail(status::bad_request, "line begins with white space (RFC 9112 2.2, 5.2)");
     }
     if (_head.fields.size() == _limits->header_count) {
         return fail(status::request_header_fields_too_large, "too many fields (RFC 6585 5)");
@@ -293,7 +289,7 @@ inline bool request_parser::read_field_name(std::string_view head) {
         return false;
     }
     if (is_blank(head[end])) {
-        return fail(status::bad_request, "white space in a field name (RFC 9112 5.1)");
+        return fail(status::bad_request, "white space before or in a name (RFC 9112 5.1, 5.2)");
     }
     if (head[end] != ':' || end == _token_begin) {
         return fail(status::bad_request, "malformed field name (RFC 9110 5.1)");

@@ -27,9 +27,8 @@ refusal split_path(std::string_view text, target_parts& parts) noexcept {
 }
 
 refusal parse_absolute(std::string_view text, target_parts& parts) noexcept {
-    // Letters first, so that "*x" or "host:80" is not taken for a scheme.
     const std::size_t colon = text.find("://");
-    if (colon == std::string_view::npos || colon == 0 || !is_letter(text.front())) {
+    if (colon == std::string_view::npos || !is_letter(text.front())) {
         return {status::bad_request, "target fits no form (RFC 9112 3.2)"};
     }
     if (!equals_ignoring_case(text.substr(0, colon), "http")) {

@@ -1,0 +1,36 @@
+#include <miniss/smp/smp.hh>
+
+#include <miniss/core/assert.hh>
+#include <miniss/smp/mailbox.hh>
+
+namespace miniss {
+
+namespace {
+
+// Runtimes of a single shard have no mail.
+mailbox& local_mailbox() noexcept {
+    MINISS_ASSERT(this_shard->mail != nullptr);  // Otherwise: no such shard.
+    return *this_shard->mail;
+}
+
+}  // namespace
+
+unsigned this_smp_shard_count() noexcept {
+    return this_shard->mail == nullptr ? 1 : this_shard->mail->shard_count();
+}
+
+void internal::send_request(unsigned to, task& call) noexcept {
+    local_mailbox().send_request(to, call);
+}
+
+void internal::send_answer(unsigned to, task& call) noexcept {
+    local_mailbox().send_answer(to, call);
+}
+
+void internal::add_open_call(open_call& call) noexcept { local_mailbox().add_open_call(call); }
+
+std::exception_ptr internal::make_shard_stopped() noexcept {
+    return std::make_exception_ptr(shard_stopped());
+}
+
+}  // namespace miniss

@@ -1,0 +1,203 @@
+// Calls from one shard to another.
+#pragma once
+
+#include <cstddef>
+
+#include <miniss/core/do_with.hh>
+#include <miniss/core/future.hh>
+#include <miniss/core/loop.hh>
+#include <miniss/smp/open_call.hh>
+
+namespace miniss {
+
+// What the caller of a shard gets that stopped before it had an answer.
+struct shard_stopped : std::exception {
+    const char* what() const noexcept override { return "the shard stopped before it answered"; }
+};
+
+// The number of shards of the runtime that the calling shard belongs to.
+unsigned this_smp_shard_count() noexcept;
+
+// A row of shard numbers, for loops.
+class shard_range {
+    unsigned _end;
+
+public:
+    class iterator {
+        unsigned _shard;
+
+    public:
+        explicit iterator(unsigned shard) noexcept : _shard(shard) {}
+        unsigned operator*() const noexcept { return _shard; }
+        iterator& operator++() noexcept {
+            ++_shard;
+            return *this;
+        }
+        bool operator==(const iterator&) const noexcept = default;
+    };
+
+    explicit shard_range(unsigned count) noexcept : _end(count) {}
+    iterator begin() const noexcept { return iterator(0); }
+    iterator end() const noexcept { return iterator(_end); }
+    std::size_t size() const noexcept { return _end; }
+};
+
+namespace internal {
+
+// What of this shard's mailbox a call needs; out of line, so that calling includes little.
+void send_request(unsigned to, task& call) noexcept;
+void send_answer(unsigned to, task& call) noexcept;
+void add_open_call(open_call& call) noexcept;
+std::exception_ptr make_shard_stopped() noexcept;
+
+// A call on its way there and back. It is run twice: on the shard that was called, where it invokes
+// the callable, and then at home, where it delivers the result and ends.
+//
+// Ownership: the calling shard allocates and frees it. The other one has it from when it is run
+//            there until answer().
+template <typename T>
+class remote_call : public task {
+    future_state<T> _answer;
+    promise_base<T> _result;
+    unsigned _home;
+
+public:
+    future<T> get_future() noexcept { return future<T>::make_pending(_result); }
+
+    // On the shard that was called.
+    void answer(future_state<T>&& result) noexcept {
+        _answer = std::move(result);
+        send_answer(_home, *this);
+    }
+
+protected:
+    explicit remote_call(unsigned home) noexcept : _home(home) {}
+    ~remote_call() = default;
+
+    bool answered() const noexcept { return !_answer.pending(); }
+    void deliver() noexcept { _result.deliver(std::move(_answer)); }
+    void answer_when_ready(future<T>&& result) noexcept;
+};
+
+// Stands where the call could not be answered at once, and waits for the result on its behalf.
+// A call that is abandoned goes home alone: the promise still knows this object, so it stays.
+template <typename T>
+class unfinished_call final : public waiting_task<T>, public open_call {
+    remote_call<T>* _call;
+
+public:
+    explicit unfinished_call(remote_call<T>& call) noexcept : _call(&call) {}
+
+    void run_and_dispose() noexcept override {
+        if (_call != nullptr) {
+            _call->answer(std::move(this->state));
+        }
+        delete this;
+    }
+
+    void abandon() noexcept override {
+        future_state<T> error;
+        error.set_error(make_shard_stopped());
+        std::exchange(_call, nullptr)->answer(std::move(error));
+    }
+};
+
+template <typename T>
+void remote_call<T>::answer_when_ready(future<T>&& result) noexcept {
+    if (!result.available()) {
+        auto* unfinished = new unfinished_call<T>(*this);
+        add_open_call(*unfinished);
+        result.wait_with(*unfinished);
+        return;
+    }
+    future_state<T> ready;
+    if (result.failed()) {
+        ready.set_error(result.get_exception());
+    } else if constexpr (std::is_void_v<T>) {
+        result.get();
+        ready.set_value();
+    } else {
+        ready.set_value(result.get());
+    }
+    answer(std::move(ready));
+}
+
+// The same with the callable, which never leaves the memory of the calling shard.
+template <typename T, typename Func>
+class remote_call_of final : public remote_call<T> {
+    Func _func;
+
+public:
+    template <typename F>
+    remote_call_of(unsigned home, F&& func)
+        : remote_call<T>(home), _func(std::forward<F>(func)) {}
+
+    void run_and_dispose() noexcept override {
+        if (!this->answered()) {
+            this->answer_when_ready(futurize_invoke(_func));
+        } else {
+            this->deliver();
+            delete this;
+        }
+    }
+};
+
+}  // namespace internal
+
+// The shards of this process, seen from any of them.
+//
+// Shard: all calls on a shard.
+class smp {
+public:
+    // How many there are, 1 or more, while main runs.
+    inline static unsigned count = 0;
+
+    // Calls func() on `shard`, and brings its result home: what func returns, what the future
+    // that it returns gives, or an error.
+    //
+    // On this very shard func is invoked at once. Anywhere else it is invoked later, from the
+    // other shard's run queue; calls from one shard to another one begin in their order.
+    //
+    // Lifetime: func is moved (or copied) here and destroyed here, together with its captures, once
+    //           the result is back. Over there it is used by reference: it may move out of its
+    //           captures, but what it leaves in them dies at home.
+    // Errors:   what func throws or its future fails with. shard_stopped if main has ended and
+    //           func's future can no longer become ready.
+    // Cost:     one allocation; one more, there, if func returns a future that is not ready. On
+    //           this shard none, or one if func returns a future.
+    template <typename Func>
+    static futurize_t<std::invoke_result_t<std::decay_t<Func>&>> submit_to(unsigned shard,
+                                                                           Func&& func) noexcept {
+        using result = futurize_t<std::invoke_result_t<std::decay_t<Func>&>>;
+        if (shard == this_shard_id()) {
+            return internal::invoke_kept(std::forward<Func>(func));
+        }
+        using call = internal::remote_call_of<typename result::value_type, std::decay_t<Func>>;
+        auto* sent = new call(this_shard_id(), std::forward<Func>(func));
+        auto answer = sent->get_future();
+        internal::send_request(shard, *sent);
+        return answer;
+    }
+
+    // Calls a copy of `func` on every shard at the same time, or on every other shard, and waits
+    // for all. Requires that func() returns void or future<>.
+    // Errors: if it fails on several shards, one of the errors.
+    template <typename Func>
+    static future<> invoke_on_all(const Func& func) noexcept {
+        return parallel_for_each(all_cpus(), [&func](unsigned shard) {
+            return submit_to(shard, Func(func));
+        });
+    }
+    template <typename Func>
+    static future<> invoke_on_others(const Func& func) noexcept {
+        return parallel_for_each(all_cpus(), [&func](unsigned shard) {
+            return shard == this_shard_id() ? make_ready_future<>()
+                                            : submit_to(shard, Func(func));
+        });
+    }
+
+    // The numbers of all shards, from 0.
+    static shard_range all_cpus() noexcept { return shard_range(this_smp_shard_count()); }
+};
+
+}  // namespace miniss
