@@ -23,3 +23,24 @@ owned_memory allocate_buffer(std::size_t size_bytes) {
 }
 
 }  // namespace miniss::internal
+
+namespace miniss {
+
+namespace {
+
+class string_owner final : public buffer_owner {
+    void free_memory() noexcept override { delete this; }
+
+public:
+    std::string text;
+    explicit string_owner(std::string&& bytes) noexcept : text(std::move(bytes)) {}
+};
+
+}  // namespace
+
+temporary_buffer<char> make_buffer(std::string&& text) {
+    auto* owner = new string_owner(std::move(text));
+    return temporary_buffer<char>(owner->text.data(), owner->text.size(), owner);
+}
+
+}  // namespace miniss

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -130,5 +131,8 @@ private:
         }
     }
 };
+
+// A buffer of the bytes of `text`, which are not copied. Throws std::bad_alloc.
+temporary_buffer<char> make_buffer(std::string&& text);
 
 }  // namespace miniss

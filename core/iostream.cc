@@ -14,9 +14,6 @@ namespace {
 constexpr std::size_t first_tail_bytes = 1000;
 constexpr std::size_t next_tail_bytes = 8 * 1024;
 
-// Up to here copying a buffer costs less than another piece of a gathered send.
-constexpr std::size_t copied_bytes_max = 512;
-
 temporary_buffer<char> take_front(temporary_buffer<char>& from, std::size_t size_bytes) {
     auto front = from.share(0, size_bytes);
     from.trim_front(size_bytes);

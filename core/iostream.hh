@@ -90,6 +90,8 @@ class output_stream<char> {
 public:
     // More than that is sent without waiting for flush().
     static constexpr std::size_t unsent_bytes_max = 128 * 1024;
+    // Up to here copying a buffer costs less than another piece of a gathered send.
+    static constexpr std::size_t copied_bytes_max = 512;
 
     output_stream() noexcept = default;
     explicit output_stream(std::unique_ptr<data_sink> sink) noexcept : _sink(std::move(sink)) {}

@@ -1,3 +1,4 @@
+// Stands in for uring_backend.cc where there is no liburing.
 #include <cerrno>
 #include <system_error>
 

@@ -126,16 +126,21 @@ void stream_socket::sender::cancel() noexcept {
     }
 }
 
+void stream_socket::sender::end() noexcept {
+    _ended = true;
+    cancel();
+}
+
 void stream_socket::sender::complete(io_result&& result) noexcept {
     auto writer = std::move(*_writer);
     _writer.reset();
     _pieces.clear();
-    if (result.value < 0) {
-        writer.set_exception(error_of(-result.value, "send"));
-    } else if (static_cast<std::size_t>(result.value) != _sending_bytes) {
-        writer.set_exception(error_of(ECONNRESET, "send"));  // It broke in between.
-    } else {
+    if (result.value >= 0 && static_cast<std::size_t>(result.value) == _sending_bytes) {
         writer.set_value();
+    } else if (_ended) {
+        writer.set_exception(error_of(EPIPE, "send"));
+    } else {  // With less than all of it, the connection broke in between.
+        writer.set_exception(error_of(result.value < 0 ? -result.value : ECONNRESET, "send"));
     }
     _socket.close_when_idle();
 }
@@ -143,6 +148,12 @@ void stream_socket::sender::complete(io_result&& result) noexcept {
 void stream_socket::end_input() noexcept {
     _receiver.cancel();
     _receiver.end(ECONNABORTED);
+}
+
+// shutdown() does not wake a send that waits on a Unix socket, so that is cancelled as well.
+void stream_socket::end_output() noexcept {
+    (void)_backend.sockets().shutdown(_fd, SHUT_WR);
+    _sender.end();
 }
 
 void stream_socket::drop_reference() noexcept {

@@ -53,10 +53,12 @@ class stream_socket {
         std::size_t _sending_bytes = 0;
         msghdr _message{};
         std::optional<promise<>> _writer;
+        bool _ended = false;
 
     public:
         explicit sender(stream_socket& socket) noexcept : _socket(socket) {}
         future<> put(gather_list&& pieces);
+        void end() noexcept;
         void cancel() noexcept;
         bool armed() const noexcept { return _writer.has_value(); }
         void complete(io_result&& result) noexcept override;
@@ -89,8 +91,8 @@ public:
     void end_input() noexcept;
     // A get() that waits fails with ECANCELED; the next one goes on where it was.
     void interrupt_input() noexcept { _receiver.interrupt(); }
-    // Tells the peer that nothing more will come.
-    void end_output() noexcept { (void)_backend.sockets().shutdown(_fd, SHUT_WR); }
+    // Tells the peer that nothing more will come. A put() that waits fails with EPIPE.
+    void end_output() noexcept;
 
     socket_calls& calls() noexcept { return _backend.sockets(); }
     int fd() const noexcept { return _fd; }

@@ -113,12 +113,20 @@ future<stop_iteration> connection::send(reply&& answer, const reply_context& con
     _reader.consume();
     _continued = false;
     enter(phase::send);
-    return _out.write(answer.content_to_send(context.method)).then([this, keep] {
+    return write_content(std::move(answer), context.method).then([this, keep] {
         if (keep) {
             return make_ready_future<stop_iteration>(stop_iteration::no);
         }
         return _out.flush().then([] { return stop_iteration::yes; });
     });
+}
+
+future<> connection::write_content(reply&& answer, method asked) {
+    const std::string_view content = answer.content_to_send(asked);
+    if (content.size() <= output_stream<char>::copied_bytes_max) {
+        return _out.write(content);
+    }
+    return _out.write(answer.release_content_to_send(asked));
 }
 
 // Nothing behind a request that was refused can be trusted, so this reply is the last one.
@@ -149,8 +157,13 @@ reply_context connection::context_of(const request& asked) const {
     context.date = date();
     context.method = asked.method();
     context.minor_version = asked.minor_version();
-    context.keep_alive = asked.keep_alive() && !_server._draining;
+    context.keep_alive = asked.keep_alive() && may_go_on();
     return context;
+}
+
+// While the server drains: not for ever, but what has come already is answered.
+bool connection::may_go_on() const noexcept {
+    return !_server._draining || engine().now() < _server._drain_end || _reader.has_unread();
 }
 
 std::string_view connection::date() const {

@@ -45,10 +45,12 @@ private:
     future<stop_iteration> answer();
     future<stop_iteration> answered(future<reply> ready);
     future<stop_iteration> send(reply&& answer, const reply_context& context);
+    future<> write_content(reply&& answer, method asked);
     future<stop_iteration> refuse(const refusal& why);
     future<stop_iteration> receive_failed(std::exception_ptr error);
     future<> linger();
     reply_context context_of(const request& asked) const;
+    bool may_go_on() const noexcept;
     std::string_view date() const;
 
     void enter(phase next) noexcept;

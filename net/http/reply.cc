@@ -89,6 +89,15 @@ std::string_view reply::content_to_send(method asked) const noexcept {
     return content();
 }
 
+temporary_buffer<char> reply::release_content_to_send(method asked) {
+    const std::string_view sent = content_to_send(asked);
+    if (sent.empty() || !_constant_content.empty()) {
+        // Nobody writes to a buffer that is to be sent, and a constant text needs no owner.
+        return temporary_buffer<char>(const_cast<char*>(sent.data()), sent.size(), nullptr);
+    }
+    return make_buffer(std::move(_content));
+}
+
 std::size_t reply::head_bytes_max() const noexcept {
     return own_lines_bytes_max + _header_lines.size();
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include <miniss/core/buffer.hh>
 #include <miniss/net/http/literal.hh>
 #include <miniss/net/http/method.hh>
 #include <miniss/net/http/status.hh>
@@ -71,6 +72,9 @@ public:
 
     // What to send behind the head: nothing in answer to HEAD, nor with a status that excludes it.
     std::string_view content_to_send(method asked) const noexcept;
+
+    // The same, taken out, so that it can be sent from where it is.
+    temporary_buffer<char> release_content_to_send(method asked);
 
     // An upper bound of what write_head() writes.
     std::size_t head_bytes_max() const noexcept;

@@ -11,14 +11,15 @@
 
 namespace miniss::http {
 
-// An incremental parser that refuses whatever RFC 9110 and RFC 9112 do not allow and everything
-// on which two readers might disagree. It looks at each byte once, however the head is cut into
-// pieces, and what it says depends on the bytes alone, not on the cuts: a bad head is refused
-// when its first impossible token is complete.
+// An incremental parser that refuses what RFC 9110 and RFC 9112 do not allow and everything on
+// which two readers might disagree; byte_class.hh and target.hh say what browsers send besides
+// and is let through. It goes on where it stopped, so that a head in many pieces costs no more
+// than a whole one, and what it says depends on the bytes alone, not on the cuts: a bad head is
+// refused when its first impossible token is complete.
 //
 // Units:    offsets count from the first byte given, which may be an empty line to be skipped.
 // Lifetime: the limits must outlive the parser. The bytes are not kept.
-// Cost:     nothing is allocated but the field vector, which reset() keeps.
+// Cost:     nothing is allocated but the field vector, which reset() keeps unless it is large.
 class request_parser {
 public:
     // bounds.header_bytes must not exceed header_bytes_max.

@@ -50,6 +50,8 @@ public:
     bool has_begun() const noexcept { return _stage != stage::head || _parser.has_begun(); }
     // Whether its head is complete.
     bool has_head() const noexcept { return _stage != stage::head; }
+    // Whether anything has come behind the current request.
+    bool has_unread() const noexcept { return !_piece.empty(); }
 
     // Whether the peer waits for a 100 before it sends the content, of which nothing is here.
     bool awaits_continue() const noexcept;

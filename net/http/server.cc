@@ -2,6 +2,7 @@
 
 #include <system_error>
 
+#include <miniss/core/reactor.hh>
 #include <miniss/net/http/connection.hh>
 #include <miniss/timer/sleep.hh>
 #include <miniss/timer/timer.hh>
@@ -24,21 +25,23 @@ server::~server() { MINISS_ASSERT(_connections.empty()); }  // stop() comes firs
 
 void server::start(server_socket listener) {
     _listener = std::move(listener);
-    run_in_background("HTTP accept", with_gate(_work, [this] { return accept_all(); }));
+    run_in_background("HTTP accept", accept_all(_work.hold()));
 }
 
-future<> server::accept_all() {
-    return repeat([this] { return accept_one(); });
+// Connections that the kernel had let in still come after stop() has closed the gate: they are
+// inside with us.
+future<> server::accept_all(gate::holder inside) {
+    return repeat([this, inside = std::move(inside)] { return accept_one(inside); });
 }
 
 // A slot is taken before the connection is, so that a full server leaves the others waiting in
 // the kernel's backlog.
-future<stop_iteration> server::accept_one() {
-    return get_units(_free_slots, 1).then([this](semaphore_units&& slot) {
+future<stop_iteration> server::accept_one(const gate::holder& inside) {
+    return get_units(_free_slots, 1).then([this, &inside](semaphore_units&& slot) {
         return _listener.accept()
-            .then([this, slot = std::move(slot)](connected_socket&& peer) mutable {
+            .then([this, &inside, slot = std::move(slot)](connected_socket&& peer) mutable {
                 slot.release();
-                serve(std::move(peer));
+                serve(std::move(peer), inside);
                 return make_ready_future<stop_iteration>(stop_iteration::no);
             })
             .handle_exception_type([](const std::system_error& error) {
@@ -51,24 +54,24 @@ future<stop_iteration> server::accept_one() {
     });
 }
 
-void server::serve(connected_socket peer) {
+void server::serve(connected_socket peer, gate::holder inside) {
     auto each = std::make_unique<internal::connection>(*this, std::move(peer));
     auto& served = *each;
     _connections.push_back(served);
-    _work.enter();
-    run_in_background("HTTP connection", served.serve().finally([this, each = std::move(each)] {
-        _free_slots.signal();
-        _work.leave();
-    }));
+    run_in_background("HTTP connection",
+                      served.serve().finally([this, inside = std::move(inside),
+                                              each = std::move(each)] { _free_slots.signal(); }));
 }
 
 future<> server::stop(std::chrono::steady_clock::time_point deadline) {
     _draining = true;
+    _drain_end = engine().now() + _options.drain_time;
     _listener.stop();
     for (internal::connection& each : _connections) {
         each.drain();
     }
     auto cut_off = std::make_unique<timer<>>([this] {
+        _listener.abort_accept();
         for (internal::connection& each : _connections) {
             each.abort();
         }

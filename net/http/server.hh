@@ -57,6 +57,8 @@ class server {
     gate _work;
     date_cache _date;
     bool _draining = false;
+    // Until then even those who go on asking are served: they may have asked before the stop.
+    std::chrono::steady_clock::time_point _drain_end;
 
 public:
     server(const routes& table, const server_options& options);
@@ -74,9 +76,9 @@ public:
     std::size_t connection_count() const noexcept;
 
 private:
-    future<> accept_all();
-    future<stop_iteration> accept_one();
-    void serve(connected_socket peer);
+    future<> accept_all(gate::holder inside);
+    future<stop_iteration> accept_one(const gate::holder& inside);
+    void serve(connected_socket peer, gate::holder inside);
 };
 
 }  // namespace miniss::http

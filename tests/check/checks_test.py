@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Every rule of the checks can fail: each is broken once here, in a little tree of its own."""
+import pathlib
+import sys
+import tempfile
+import unittest
+
+import budgets
+import headers
+import layers
+import style
+
+GOOD = {
+    "core/meson.build": "'a.hh' 'this_shard.hh'",
+    "core/a.hh": "// What it is.\n#pragma once\n#include <vector>\n",
+    "core/this_shard.hh": "// What it is.\n#pragma once\ninline thread_local int x = 0;\n",
+    "timer/meson.build": "'b.hh' 'b.cc'",
+    "timer/b.hh": "// What it is.\n#pragma once\n#include <miniss/core/a.hh>\n",
+    "timer/b.cc": "// What it is.\n#include <miniss/timer/b.hh>\n",
+}
+OPENING = "// What it is.\n#pragma once\n"
+
+
+def complaints(check, **changes):
+    """What `check` says of the good tree after `changes`; core__a_hh stands for core/a.hh."""
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        renamed = {key.replace("__", "/").replace("_hh", ".hh").replace("_cc", ".cc"): text
+                   for key, text in changes.items()}
+        for path, text in {**GOOD, **renamed}.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+        return "\n".join(check(root))
+
+
+def function_of(line_count, opening="int f(int x) {"):
+    body_lines = line_count - opening.count("\n") - 2
+    return opening + "\n    ++x;" * body_lines + "\n}\n"
+
+
+class Checks(unittest.TestCase):
+    def test_a_good_tree_passes(self):
+        for check in (layers, budgets, style):
+            self.assertEqual(complaints(check.check), "")
+
+    def test_includes_point_downwards(self):
+        self.assertIn("core/a.hh:3: core/ must not include timer/", complaints(
+            layers.check, core__a_hh=OPENING + "#include <miniss/timer/b.hh>\n"))
+
+    def test_smp_and_net_are_strangers(self):
+        self.assertIn("net/c.hh:3: net/ must not include smp/", complaints(
+            layers.check, smp__d_hh=OPENING, net__c_hh=OPENING + "#include <miniss/smp/d.hh>\n"))
+
+    def test_files_do_not_include_each_other_in_a_circle(self):
+        self.assertIn("circle: core/a.hh -> core/c.hh -> core/a.hh", complaints(
+            layers.check, core__a_hh=OPENING + "#include <miniss/core/c.hh>\n",
+            core__c_hh=OPENING + "#include <miniss/core/a.hh>\n"))
+
+    def test_futures_do_not_know_of_backends(self):
+        self.assertIn("core/a.hh:3: core/future.hh must not know of core/io_backend.hh", complaints(
+            layers.check, core__future_hh=OPENING + "#include <miniss/core/a.hh>\n",
+            core__a_hh=OPENING + "#include <miniss/core/io_backend.hh>\n",
+            core__io_backend_hh=OPENING))
+
+    def test_own_includes_are_spelt_with_the_name_of_the_library(self):
+        self.assertIn('core/a.hh:3: write <miniss/...> instead of "core/c.hh"', complaints(
+            layers.check, core__a_hh=OPENING + '#include "core/c.hh"\n'))
+        self.assertIn("core/a.hh:3: there is no <miniss/core/none.hh>", complaints(
+            layers.check, core__a_hh=OPENING + "#include <miniss/core/none.hh>\n"))
+
+    def test_files_are_short(self):
+        self.assertEqual(complaints(budgets.check, core__a_hh="//\n" * 450), "")
+        self.assertIn("core/a.hh:451: over", complaints(budgets.check, core__a_hh="//\n" * 451))
+
+    def test_functions_are_short(self):
+        for before, opening in (
+                ("", "int f(int x) {"),
+                ("", "template <class T>\nauto f(T x) -> int {"),
+                ("struct s {\n", "    s(int x) : a{1}, b(2) {"),
+                ("namespace n {\n", "auto f(int x) noexcept\n{"),
+                ("", 'TEST_CASE("a { in a string") {')):
+            kept, over = (complaints(budgets.check, core__a_hh=before + function_of(size, opening))
+                          for size in (60, 61))
+            self.assertEqual(kept, "", opening)
+            self.assertIn("function of 61 lines", over, opening)
+
+    def test_many_short_functions_are_not_a_long_one(self):
+        body = "struct s {\n" + "    int f() { return g({1}); }\n" * 70 + "};\n"
+        self.assertEqual(complaints(budgets.check, core__a_hh=OPENING + body), "")
+
+    def test_the_heart_is_small(self):
+        many = {f"smp__f{number}_cc": "int x;\n// Not code.\n\n" * 140 for number in range(30)}
+        self.assertIn("hold 4207 lines of code", complaints(budgets.check, **many))
+        elsewhere = {name.replace("smp", "net"): text for name, text in many.items()}
+        self.assertEqual(complaints(budgets.check, **elsewhere), "")
+
+    def test_dear_headers_are_banned_in_headers(self):
+        text = "// What it is.\n#include <functional>\n"
+        self.assertIn("core/a.hh:2: <functional> is banned", complaints(
+            budgets.check, core__a_hh=text))
+        self.assertEqual(complaints(budgets.check, timer__b_cc=text), "")
+
+    def test_dependencies_stay_in_their_place(self):
+        self.assertIn("timer/b.cc:1: <liburing.h> belongs in", complaints(
+            budgets.check, timer__b_cc="#include <liburing.h>\n"))
+        self.assertIn("smp/e.cc:1: <hwloc.h> is included by smp/d.cc:1 already", complaints(
+            budgets.check, smp__d_cc="#include <hwloc.h>\n", smp__e_cc="#include <hwloc.h>\n"))
+        self.assertEqual(complaints(budgets.check, smp__d_cc="#include <hwloc.h>\n"), "")
+
+    def test_there_is_one_thread_local(self):
+        self.assertIn("timer/b.cc:2: thread_local belongs in", complaints(
+            budgets.check, timer__b_cc="// thread_local\nthread_local int y;\n"))
+
+    def test_files_open_with_a_sentence(self):
+        self.assertIn("core/a.hh:1: a file opens", complaints(style.check, core__a_hh="int x;\n"))
+        self.assertIn("core/a.hh:1: no #pragma once", complaints(style.check, core__a_hh="// A.\n"))
+
+    def test_lines_keep_the_house_rules(self):
+        for line, what in (("auto f = [=] {};", "capture by name"), ("// TO" "DO", "finish it"),
+                           ("//" + "x" * 99, "over 100"), ("using namespace std;", "no using")):
+            self.assertIn(f"core/a.hh:3: {what}", complaints(
+                style.check, core__a_hh=OPENING + line + "\n"))
+        self.assertEqual(complaints(style.check, core__a_hh=OPENING + '"[=]"\n'), "")
+
+    def test_every_file_is_built_or_installed(self):
+        self.assertIn("core/c.cc:1: core/meson.build does not name it", complaints(
+            style.check, core__c_cc="// What it is.\n"))
+
+    def test_headers_compile_alone(self):
+        sys.argv[1:] = []
+        self.assertEqual(complaints(headers.check), "")
+        for text in ("std::string x;\n", "inline int f(long x) { return x; }\n"):
+            self.assertIn("core/a.hh:1: g++ does not compile it alone", complaints(
+                headers.check, core__a_hh=OPENING + text))
+
+
+if __name__ == "__main__":
+    unittest.main()
