@@ -2,12 +2,59 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cstdio>
-#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
 
 #include <miniss/smp/cpu_list.hh>
 
 namespace miniss {
+
+namespace {
+
+struct time_unit {
+    std::string_view name;
+    std::chrono::milliseconds length;
+};
+constexpr time_unit time_units[] = {
+    {"ms", std::chrono::milliseconds(1)},
+    {"s", std::chrono::seconds(1)},
+    {"m", std::chrono::minutes(1)},
+    {"h", std::chrono::hours(1)},
+};
+
+// Reads "500ms" and the like.
+std::optional<std::chrono::milliseconds> parse_time(std::string_view text) {
+    std::int64_t count = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, count);
+    if (error != std::errc() || count < 0) {
+        return {};
+    }
+    const std::string_view unit_name(stop, static_cast<std::size_t>(end - stop));
+    for (const time_unit& unit : time_units) {
+        if (unit.name == unit_name &&
+            count <= std::chrono::milliseconds::max().count() / unit.length.count()) {
+            return count * unit.length;
+        }
+    }
+    return {};
+}
+
+// In the largest unit that leaves no remainder.
+std::string format_time(std::chrono::milliseconds time) {
+    const time_unit* best = &time_units[0];
+    for (const time_unit& unit : time_units) {
+        if (time % unit.length == std::chrono::milliseconds::zero()) {
+            best = &unit;
+        }
+    }
+    return std::to_string(time / best->length) + std::string(best->name);
+}
+
+}  // namespace
 
 struct app_template::implementation {
     app_config config;
@@ -45,7 +92,7 @@ struct app_template::implementation {
         if (shard_count != 0) {
             options.shard_count = shard_count;
         }
-        if (!cpus.empty()) {
+        if (parser.count("--cpuset") != 0) {
             options.cpus = parse_cpu_list(cpus);
         }
         options.pin = !no_pin;
@@ -95,16 +142,17 @@ app_template& app_template::add_option(const std::string& name, double& value,
 
 app_template& app_template::add_option(const std::string& name, std::chrono::milliseconds& value,
                                        const std::string& help) {
-    const std::map<std::string, std::uint64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
-    _implementation->parser
-        .add_option_function<std::uint64_t>(
-            name,
-            [&value](const std::uint64_t& count) {
-                value = std::chrono::milliseconds(count);
-            },
-            help)
-        ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
-        ->default_str(std::to_string(value.count()) + "ms");
+    const auto read = [name, &value](const std::string& text) {
+        const auto time = parse_time(text);
+        if (!time) {
+            throw std::runtime_error(name + ": \"" + text +
+                                     "\" is not a time such as 500ms, 2s, 1m or 1h");
+        }
+        value = *time;
+    };
+    _implementation->parser.add_option_function<std::string>(name, read, help)
+        ->type_name("TIME")
+        ->default_str(format_time(value));
     return *this;
 }
 

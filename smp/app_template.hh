@@ -42,7 +42,7 @@ public:
     app_template& add_option(const std::string& name, std::uint64_t& value,
                              const std::string& help);
     app_template& add_option(const std::string& name, double& value, const std::string& help);
-    // With a unit: 500ms, 2s, 1m.
+    // With a unit: 500ms, 2s, 1m, 1h.
     app_template& add_option(const std::string& name, std::chrono::milliseconds& value,
                              const std::string& help);
     app_template& add_flag(const std::string& name, bool& value, const std::string& help);

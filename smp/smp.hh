@@ -183,12 +183,14 @@ public:
     // for all. Requires that func() returns void or future<>.
     // Errors: if it fails on several shards, one of the errors.
     template <typename Func>
+        requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
     static future<> invoke_on_all(const Func& func) noexcept {
         return parallel_for_each(all_cpus(), [&func](unsigned shard) {
             return submit_to(shard, Func(func));
         });
     }
     template <typename Func>
+        requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
     static future<> invoke_on_others(const Func& func) noexcept {
         return parallel_for_each(all_cpus(), [&func](unsigned shard) {
             return shard == this_shard_id() ? make_ready_future<>()

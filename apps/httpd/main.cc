@@ -53,9 +53,10 @@ future<> start_all(worker_list& workers, const socket_address& local) {
     workers[0]->server.start(std::move(first));
     return smp::invoke_on_others([&workers, local, duplicates = std::move(duplicates)] {
         const unsigned shard = this_shard_id();
+        auto listener = local.is_unix() ? server_socket(duplicates[shard - 1])
+                                        : listen(local, {.reuse_port = true});
         workers[shard] = std::make_unique<worker>();
-        workers[shard]->server.start(local.is_unix() ? server_socket(duplicates[shard - 1])
-                                                     : listen(local, {.reuse_port = true}));
+        workers[shard]->server.start(std::move(listener));
     });
 }
 

@@ -44,14 +44,14 @@ future<stop_iteration> connection::step() {
     case parse_result::incomplete:
         break;
     }
-    if (_reader.awaits_continue() && !std::exchange(_continued, true)) {
-        (void)_out.write(continue_head);
-    }
-    if (!_out.has_unsent()) {
+    const bool must_continue = _reader.awaits_continue() && !std::exchange(_continued, true);
+    if (!must_continue && !_out.has_unsent()) {
         return receive();
     }
     enter(phase::send);
-    return _out.flush().then([this] { return receive(); });
+    return _out.write(must_continue ? continue_head : std::string_view())
+        .then([this] { return _out.flush(); })
+        .then([this] { return receive(); });
 }
 
 future<stop_iteration> connection::receive() {
@@ -101,24 +101,31 @@ future<stop_iteration> connection::answered(future<reply> ready) {
 
 future<stop_iteration> connection::send(reply&& answer, const reply_context& context) {
     const bool keep = answer.keeps_connection(context);
-    std::array<char, usual_head_bytes> head;
-    if (answer.head_bytes_max() <= head.size()) {
-        const char* end = answer.write_head(head.data(), context);
-        (void)_out.write(head.data(), static_cast<std::size_t>(end - head.data()));
-    } else {
-        std::string long_head;
-        answer.append_head(long_head, context);
-        (void)_out.write(long_head);
-    }
+    const method asked = context.method;
     _reader.consume();
     _continued = false;
     enter(phase::send);
-    return write_content(std::move(answer), context.method).then([this, keep] {
-        if (keep) {
-            return make_ready_future<stop_iteration>(stop_iteration::no);
-        }
-        return _out.flush().then([] { return stop_iteration::yes; });
-    });
+    return write_head(answer, context)
+        .then([this, answer = std::move(answer), asked]() mutable {
+            return write_content(std::move(answer), asked);
+        })
+        .then([this, keep] {
+            if (keep) {
+                return make_ready_future<stop_iteration>(stop_iteration::no);
+            }
+            return _out.flush().then([] { return stop_iteration::yes; });
+        });
+}
+
+future<> connection::write_head(const reply& answer, const reply_context& context) {
+    std::array<char, usual_head_bytes> head;
+    if (answer.head_bytes_max() <= head.size()) {
+        const char* end = answer.write_head(head.data(), context);
+        return _out.write(head.data(), static_cast<std::size_t>(end - head.data()));
+    }
+    std::string long_head;
+    answer.append_head(long_head, context);
+    return _out.write(long_head);
 }
 
 future<> connection::write_content(reply&& answer, method asked) {

@@ -46,6 +46,7 @@ private:
     future<stop_iteration> answered(future<reply> ready);
     future<stop_iteration> send(reply&& answer, const reply_context& context);
     future<> write_content(reply&& answer, method asked);
+    future<> write_head(const reply& answer, const reply_context& context);
     future<stop_iteration> refuse(const refusal& why);
     future<stop_iteration> receive_failed(std::exception_ptr error);
     future<> linger();

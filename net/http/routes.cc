@@ -15,8 +15,10 @@ routes& routes::add_any_method(std::string path, handler answer) {
 
 bool routes::fits(const route& candidate, method asked) noexcept {
     const auto& methods = candidate.methods;
-    const auto wanted = asked == method::head ? method::get : asked;
-    return methods.empty() || std::find(methods.begin(), methods.end(), wanted) != methods.end();
+    const auto takes = [&methods](method wanted) {
+        return std::find(methods.begin(), methods.end(), wanted) != methods.end();
+    };
+    return methods.empty() || takes(asked) || (asked == method::head && takes(method::get));
 }
 
 future<reply> routes::dispatch(const request& asked) const {

@@ -1,0 +1,246 @@
+// What only the real backends have: limits of the kernel, threads, other kinds of files.
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <miniss/core/backend_choice.hh>
+#include <miniss/tests/catch.hh>
+#include <miniss/tests/core/tested_backend.hh>
+
+using namespace miniss;
+
+namespace {
+
+// What the receive buffers of an io_uring hold in total (uring_buffer_ring.hh).
+constexpr std::size_t ring_capacity_bytes = 256 * 8192;
+
+}  // namespace
+
+TEST_CASE("a reader that keeps more buffers than there are starves nobody", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const auto [greedy_socket, greedy_writer] = backend.tcp_pair();
+    const auto [modest_socket, modest_writer] = backend.tcp_pair();
+    recorder& greedy = backend.start(receive_op{greedy_socket});
+    recorder& modest = backend.start(receive_op{modest_socket});
+    greedy.keeps_buffers = true;
+    const std::string piece(50'000, 'x');
+    for (std::size_t i = 0; greedy.bytes.size() < 2 * ring_capacity_bytes; ++i) {
+        REQUIRE(backend.send(greedy_writer, piece) == 50'000);
+        backend.run_until([&] { return greedy.bytes.size() == (i + 1) * piece.size(); });
+        backend.send(modest_writer, "y");
+        backend.run_until([&] { return modest.bytes.size() == i + 1; });
+    }
+    CHECK(greedy.kept.size() > 64);
+    const bool intact = std::all_of(greedy.kept.begin(), greedy.kept.end(), [](const auto& kept) {
+        return kept.view().find_first_not_of('x') == std::string_view::npos;
+    });
+    CHECK(intact);
+    greedy.kept.clear();
+    backend.send(greedy_writer, "z");
+    backend.run_until([&] { return greedy.bytes.back() == 'z'; });
+}
+
+TEST_CASE("many small pieces that are kept starve nobody", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const auto [reader, writer] = backend.unix_pair();
+    recorder& received = backend.start(receive_op{reader});
+    received.keeps_buffers = true;
+    for (std::size_t i = 1; i <= 1000; ++i) {
+        backend.send(writer, "x");
+        backend.run_until([&] { return received.bytes.size() == i; });
+    }
+    CHECK(received.kept.size() == 1000);
+}
+
+TEST_CASE("more connections than there are buffers may receive at the same moment",
+          "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    std::vector<recorder*> received;
+    std::vector<int> writers;
+    for (int i = 0; i < 450; ++i) {
+        const auto [reader, writer] = backend.unix_pair();
+        received.push_back(&backend.start(receive_op{reader}));
+        writers.push_back(writer);
+    }
+    const bool keep = GENERATE(false, true);
+    backend.settle();
+    for (recorder* each : received) {
+        each->keeps_buffers = keep;
+    }
+    for (int round = 1; round <= 3; ++round) {
+        for (const int writer : writers) {  // All at once, behind the backend's back.
+            REQUIRE(::write(writer, "0123456789", 10) == 10);
+        }
+        backend.run_until([&] {
+            return std::all_of(received.begin(), received.end(), [&](const recorder* each) {
+                return each->bytes.size() == static_cast<std::size_t>(round) * 10;
+            });
+        });
+    }
+    CHECK(backend->operations_in_flight() == 450);
+}
+
+TEST_CASE("receives that found no buffer can be cancelled, or see the end", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    std::vector<recorder*> received;
+    std::vector<int> writers;
+    for (int i = 0; i < 450; ++i) {
+        const auto [reader, writer] = backend.unix_pair();
+        received.push_back(&backend.start(receive_op{reader}));
+        writers.push_back(writer);
+    }
+    backend.settle();
+    bool first = true;
+    const bool cancel = GENERATE(false, true);
+    for (recorder* each : received) {
+        each->then = [&] {  // The first that gets anything ends all others.
+            if (first && cancel) {
+                first = false;
+                for (recorder* other : received) {
+                    backend->cancel(*other);
+                }
+            }
+        };
+    }
+    for (const int writer : writers) {
+        REQUIRE(::write(writer, "x", 1) == 1);
+    }
+    if (!cancel) {
+        for (const int writer : writers) {
+            backend.close(writer);
+        }
+    }
+    backend.run_until([&] { return backend->operations_in_flight() == 0; });
+    std::size_t byte_count = 0;
+    for (recorder* each : received) {
+        each->then = [] {};
+        byte_count += each->bytes.size();
+        CHECK(each->last() == (cancel ? -ECANCELED : 0));
+    }
+    CHECK((cancel || byte_count == 450));
+}
+
+TEST_CASE("wake() from another thread ends a wait without deadline", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    for (int i = 0; i < 200; ++i) {
+        std::thread other([&] { backend->wake(); });
+        backend->wait_until(steady_clock::time_point::max());
+        other.join();
+    }
+    SUCCEED("it did not hang");
+}
+
+TEST_CASE("a signal may come during a wait, which goes on or ends early", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const auto before = std::signal(SIGUSR1, [](int) {});
+    const auto waiting = ::pthread_self();
+    for (int i = 0; i < 100; ++i) {
+        std::thread other([&] {
+            ::pthread_kill(waiting, SIGUSR1);
+            backend->wake();
+        });
+        backend->wait_until(backend->now() + std::chrono::seconds(20));
+        other.join();
+    }
+    std::signal(SIGUSR1, before);
+    const auto [reader, writer] = backend.unix_pair();
+    recorder& received = backend.start(receive_op{reader});
+    backend.send(writer, "still alive");
+    backend.run_until([&] { return received.bytes == "still alive"; });
+}
+
+TEST_CASE("waking and I/O do not hide each other", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const auto [reader, writer] = backend.unix_pair();
+    recorder& received = backend.start(receive_op{reader});
+    for (std::size_t i = 1; i <= 1000; ++i) {
+        std::size_t wake_count = i % 3;
+        while (wake_count-- > 0) {
+            backend->wake();
+        }
+        REQUIRE(::write(writer, "x", 1) == 1);
+        backend.run_until([&] { return received.bytes.size() == i; });
+    }
+}
+
+TEST_CASE("a readable_op waits for files of any kind", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    SECTION("an eventfd") {
+        const int event = backend.keep(::eventfd(0, EFD_CLOEXEC));
+        recorder& readable = backend.start(readable_op{event});
+        backend.settle();
+        CHECK(!readable.done);
+        const std::uint64_t one = 1;
+        REQUIRE(::write(event, &one, sizeof one) == sizeof one);
+        backend.finish(readable);
+        CHECK(readable.last() >= 0);
+    }
+    SECTION("a pipe whose writer goes away") {
+        std::array<int, 2> ends{};
+        REQUIRE(::pipe(ends.data()) == 0);
+        backend.keep(ends[0]);
+        recorder& readable = backend.start(readable_op{ends[0]});
+        backend.settle();
+        CHECK(!readable.done);
+        ::close(ends[1]);
+        backend.finish(readable);
+        CHECK(readable.last() >= 0);
+    }
+}
+
+TEST_CASE("a descriptor number that is used again is a new one", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    for (int i = 0; i < 100; ++i) {
+        const auto [reader, writer] = backend.tcp_pair();
+        recorder& received = backend.start(receive_op{reader});
+        if (i % 2 == 0) {
+            backend.send(writer, "x");
+            backend.run_until([&] { return !received.bytes.empty(); });
+        }
+        backend->cancel(received);
+        backend.finish(received);
+        backend.close(writer);
+        backend.close(reader);
+    }
+}
+
+TEST_CASE("a thousand operations may be submitted at once, and cancelled", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    std::vector<recorder*> waiting;
+    for (int i = 0; i < 400; ++i) {
+        const auto [first, second] = backend.unix_pair();
+        waiting.push_back(&backend.start(receive_op{first}));
+        waiting.push_back(&backend.start(receive_op{second}));
+    }
+    CHECK(backend->operations_in_flight() == 800);
+    for (recorder* each : waiting) {
+        backend->cancel(*each);
+    }
+    backend.run_until([&] { return backend->operations_in_flight() == 0; });
+    for (const recorder* each : waiting) {
+        CHECK(each->values == std::vector<int>{-ECANCELED});
+    }
+}
+
+TEST_CASE("the time of day is about right", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const auto difference = system_clock::now() - backend->time_of_day();
+    CHECK(difference >= std::chrono::milliseconds(-50));
+    CHECK(difference < std::chrono::seconds(5));
+}
+
+TEST_CASE("choose_backend() takes what was asked for, or what the kernel allows", "[backend]") {
+    CHECK(choose_backend(backend_kind::epoll).kind == backend_kind::epoll);
+    CHECK(choose_backend(backend_kind::epoll).why_not_io_uring.empty());
+    const auto chosen = choose_backend(backend_kind::automatic);
+    CHECK((chosen.kind == backend_kind::io_uring) == chosen.why_not_io_uring.empty());
+    CHECK(make_backend(chosen.kind)->name() ==
+          std::string(chosen.kind == backend_kind::io_uring ? "io_uring" : "epoll"));
+}

@@ -1,0 +1,116 @@
+// Tests of routes: who answers a request, and what is said when nobody does.
+#include <miniss/net/http/routes.hh>
+
+#include <stdexcept>
+
+#include <miniss/net/http/request_parser.hh>
+#include <miniss/tests/catch.hh>
+#include <miniss/tests/test_shard.hh>
+
+using namespace miniss;
+using namespace miniss::http;
+
+namespace {
+
+handler answer_with(const char* text) {
+    return [text](const request&) {
+        return make_ready_future<reply>(reply(status::ok, "text/plain", text));
+    };
+}
+
+// A shard, and a table that is asked on it.
+struct asked_table {
+    test_shard shard;
+    routes table;
+
+    // The status and content of the reply, or the status and Allow.
+    std::string ask(const std::string& line) {
+        const limits bounds;
+        request_parser parser(bounds);
+        const std::string text = line + " HTTP/1.1\r\nHost: h\r\n\r\n";
+        REQUIRE(parser.parse(text) == parse_result::complete);
+        const request asked(text.data(), parser.head());
+        const reply answer = shard.run([&] { return table.dispatch(asked); });
+        std::string head;
+        answer.append_head(head, {});
+        const auto allow = head.find("Allow: ");
+        const auto code = std::to_string(static_cast<unsigned>(answer.status()));
+        return allow == std::string::npos
+                   ? code + " " + std::string(answer.content())
+                   : code + " " + head.substr(allow, head.find('\r', allow) - allow);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a request goes to the route of its path and method", "[routes]") {
+    asked_table asked;
+    asked.table.add({method::get}, "/a", answer_with("get a"))
+        .add({method::post, method::put}, "/a", answer_with("post or put a"))
+        .add_any_method("/b", answer_with("any b"));
+    CHECK(asked.ask("GET /a") == "200 get a");
+    CHECK(asked.ask("POST /a") == "200 post or put a");
+    CHECK(asked.ask("PUT /a") == "200 post or put a");
+    CHECK(asked.ask("DELETE /b") == "200 any b");
+    CHECK(asked.ask("GET /a?x=y") == "200 get a");
+    CHECK(asked.ask("GET http://h/a") == "200 get a");
+}
+
+TEST_CASE("paths are compared byte by byte, as they were sent", "[routes]") {
+    asked_table asked;
+    asked.table.add({method::get}, "/a", answer_with("a"));
+    for (const char* other : {"/", "/A", "/a/", "/ab", "/%61", "/b/../a", "//a", "/?/a"}) {
+        CAPTURE(other);
+        CHECK(asked.ask(std::string("GET ") + other) == "404 404 Not Found\n");
+    }
+}
+
+TEST_CASE("an unknown path is a 404, with any method and in an empty table", "[routes]") {
+    asked_table asked;
+    CHECK(asked.ask("GET /").starts_with("404 "));
+    CHECK(asked.ask("OPTIONS *").starts_with("404 "));
+    asked.table.add({method::get}, "/a", answer_with("a"));
+    CHECK(asked.ask("POST /b").starts_with("404 "));
+    CHECK(asked.ask("CONNECT h:80").starts_with("404 "));
+}
+
+TEST_CASE("another method on a known path is a 405 that names those allowed", "[routes]") {
+    asked_table asked;
+    asked.table.add({method::get}, "/a", answer_with("a"))
+        .add({method::post, method::put}, "/b", answer_with("b"))
+        .add({method::get}, "/c", answer_with("c"))
+        .add({method::delete_}, "/c", answer_with("c"));
+    CHECK(asked.ask("POST /a") == "405 Allow: GET, HEAD");
+    CHECK(asked.ask("GET /b") == "405 Allow: POST, PUT");
+    CHECK(asked.ask("HEAD /b") == "405 Allow: POST, PUT");
+    CHECK(asked.ask("PUT /c") == "405 Allow: GET, HEAD, DELETE");
+}
+
+TEST_CASE("HEAD goes where GET goes", "[routes]") {
+    asked_table asked;
+    asked.table.add({method::get}, "/a", answer_with("get a"));
+    CHECK(asked.ask("HEAD /a") == "200 get a");
+}
+
+TEST_CASE("a route for HEAD alone answers HEAD and not GET", "[routes]") {
+    asked_table asked;
+    asked.table.add({method::head}, "/a", answer_with("head a"));
+    CHECK(asked.ask("HEAD /a") == "200 head a");
+    CHECK(asked.ask("GET /a") == "405 Allow: HEAD");
+}
+
+TEST_CASE("of several routes that fit the first is taken", "[routes]") {
+    asked_table asked;
+    asked.table.add({method::get}, "/a", answer_with("first"))
+        .add_any_method("/a", answer_with("second"));
+    CHECK(asked.ask("GET /a") == "200 first");
+    CHECK(asked.ask("HEAD /a") == "200 first");
+    CHECK(asked.ask("POST /a") == "200 second");
+}
+
+TEST_CASE("what a handler throws is a failed future", "[routes]") {
+    asked_table asked;
+    asked.table.add({method::get}, "/a",
+                    [](const request&) -> future<reply> { throw std::runtime_error("oh"); });
+    CHECK_THROWS_AS(asked.ask("GET /a"), std::runtime_error);
+}

@@ -1,0 +1,85 @@
+// The network of a simulated world: descriptors, listeners and connections, all in memory.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include <miniss/tests/sim/sim_address.hh>
+#include <miniss/tests/sim/sim_connection.hh>
+
+namespace miniss::sim {
+
+// One for all shards of a world, as descriptors belong to the process. The try_... calls are for
+// sim_backend.
+class sim_network final : public socket_calls {
+    struct arrival {
+        std::shared_ptr<sim_connection> connection;
+        sim_address from;
+        steady_clock::time_point due;
+    };
+    struct attempt {
+        int result;
+        steady_clock::time_point due;
+    };
+    struct sim_socket {
+        int family = AF_UNSPEC;
+        sim_address local;
+        sim_address remote;
+        std::map<std::pair<int, int>, int> options;
+        std::size_t operation_count = 0;
+        bool listening = false;
+        std::size_t backlog_max = 0;
+        std::deque<arrival> backlog;
+        std::optional<attempt> connecting;
+        std::shared_ptr<sim_connection> connection;
+        unsigned side = 0;
+    };
+
+    sim_clock& _clock;
+    sim_random& _random;
+    std::map<int, sim_socket> _sockets;
+    std::uint16_t _next_port = 40000;
+
+public:
+    network_options options;  // May be changed at any time.
+
+    sim_network(sim_clock& clock, sim_random& random) noexcept : _clock(clock), _random(random) {}
+
+    // For tests: the network loses the connection of `fd`, and both sides get ECONNRESET.
+    void cut(int fd) noexcept;
+    // A connected pair of sockets.
+    std::pair<int, int> connected_pair();
+    std::size_t descriptor_count() const noexcept { return _sockets.size(); }
+    // What set_option() was last called with; nothing if it was not.
+    std::optional<int> option(int fd, int level, int name) const;
+
+    int open(int family, int type) noexcept override;
+    int bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept override;
+    int listen(int fd, int backlog) noexcept override;
+    int accept(int fd) noexcept override;
+    int set_option(int fd, int level, int name, int value) noexcept override;
+    int shutdown(int fd, int how) noexcept override;
+    int local_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
+    int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
+    void close(int fd) noexcept override;
+
+    // Each gives what the operation would complete with, or nothing if it would wait.
+    std::optional<int> try_accept(int fd);
+    std::optional<int> try_connect(int fd, const sockaddr* address, socklen_t address_bytes);
+    std::optional<io_result> try_receive(int fd);
+    std::optional<int> try_send(int fd, const char* data, std::size_t size_bytes);
+    bool readable(int fd);
+
+    // An operation on `fd` begins or has ended; in between it must not be closed.
+    void enter(int fd);
+    void leave(int fd);
+
+private:
+    sim_socket& socket_of(int fd);
+    int add(sim_socket&& added);
+    int bind_to(sim_socket& bound, sim_address address);
+    attempt begin_connect(sim_socket& from, sim_socket& listener, const sim_address& address);
+    std::vector<sim_socket*> listeners_for(const sim_address& address);
+};
+
+}  // namespace miniss::sim
