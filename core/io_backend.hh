@@ -59,7 +59,9 @@ using io_op = std::variant<accept_op, connect_op, receive_op, send_op, readable_
 //           also after cancel(): until then the operation belongs to the kernel.
 class io_completion {
 public:
-    io_op submitted_op;  // The backend's note of what it was asked for.
+    // The backend's notes of what it was asked for.
+    io_op submitted_op;
+    bool cancel_asked = false;
 
     // May submit and cancel operations, also its own again if `more` is false.
     virtual void complete(io_result&& result) noexcept = 0;

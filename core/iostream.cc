@@ -70,16 +70,23 @@ future<temporary_buffer<char>> input_stream<char>::collect(temporary_buffer<char
     return repeat([this, &now] {
                return read_up_to(now.whole.size() - now.have_bytes)
                    .then([&now](temporary_buffer<char>&& piece) {
+                       if (piece.empty()) {
+                           return stop_iteration::yes;
+                       }
                        std::memcpy(now.whole.get_write() + now.have_bytes, piece.get(),
                                    piece.size());
                        now.have_bytes += piece.size();
-                       const bool done = piece.empty() || now.have_bytes == now.whole.size();
-                       return done ? stop_iteration::yes : stop_iteration::no;
+                       return now.have_bytes == now.whole.size() ? stop_iteration::yes
+                                                                 : stop_iteration::no;
                    });
            })
-        .then([state = std::move(state)] {
+        .then_wrapped([this, state = std::move(state)](future<> ended) {
             state->whole.trim(state->have_bytes);
-            return std::move(state->whole);
+            if (ended.failed()) {  // A read that was interrupted must not lose what it had.
+                _left = std::move(state->whole);
+                return make_exception_future<temporary_buffer<char>>(ended.get_exception());
+            }
+            return make_ready_future<temporary_buffer<char>>(std::move(state->whole));
         });
 }
 
@@ -112,6 +119,9 @@ future<> output_stream<char>::write(temporary_buffer<char> bytes) {
 }
 
 void output_stream<char>::append(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;  // It may have no address, which memcpy() does not take.
+    }
     if (!_tail.empty()) {
         const std::size_t fitting_bytes = std::min(bytes.size(), _tail.size() - _tail_used_bytes);
         std::memcpy(_tail.get_write() + _tail_used_bytes, bytes.data(), fitting_bytes);

@@ -1,6 +1,7 @@
 #include <miniss/core/kernel_sockets.hh>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,12 @@ int result_or_errno(int result) noexcept { return result < 0 ? -errno : result; 
 // True for the file of a Unix socket on which nobody listens any more.
 bool is_left_over(const sockaddr* address, socklen_t address_bytes) noexcept {
     if (address->sa_family != AF_UNIX) {
+        return false;
+    }
+    // The kernel refuses to connect to files of other kinds too, and those are not ours to remove.
+    struct stat file {};
+    if (::lstat(reinterpret_cast<const sockaddr_un*>(address)->sun_path, &file) < 0 ||
+        !S_ISSOCK(file.st_mode)) {
         return false;
     }
     const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

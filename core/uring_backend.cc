@@ -84,11 +84,13 @@ public:
 
     void submit(const io_op& op, io_completion& waiter) noexcept override {
         waiter.submitted_op = op;
+        waiter.cancel_asked = false;
         ++_in_flight_count;
         start(waiter);
     }
 
     void cancel(io_completion& waiter) noexcept override {
+        waiter.cancel_asked = true;
         if (const auto found = std::find(_starved.begin(), _starved.end(), &waiter);
             found != _starved.end()) {
             _starved.erase(found);
@@ -243,16 +245,24 @@ private:
             }
         }
         if (!result.more && std::holds_alternative<receive_op>(waiter.submitted_op)) {
-            if (result.value == -ENOBUFS) {
-                _starved.push_back(&waiter);
-                return;
-            }
-            if (result.value > 0) {  // The kernel ended the multishot, the stream goes on.
-                start(waiter);
-                result.more = true;
-            }
+            go_on_receiving(waiter, std::move(result));
+            return;
         }
         hand_over(waiter, std::move(result));
+    }
+
+    // The kernel has ended a receive. That may be for reasons of its own, and the stream goes on;
+    // but a cancel that came too late to find the old operation must not be lost to the new one.
+    void go_on_receiving(io_completion& waiter, io_result&& result) noexcept {
+        if (result.value <= 0 && result.value != -ENOBUFS) {
+            hand_over(waiter, std::move(result));
+            return;
+        }
+        (waiter.cancel_asked ? _starved_and_cancelled : _starved).push_back(&waiter);
+        if (result.value > 0) {
+            result.more = true;
+            hand_over(waiter, std::move(result));
+        }
     }
 
     void hand_over(io_completion& waiter, io_result&& result) noexcept {

@@ -23,7 +23,12 @@ public:
 
     future<std::tuple<F...>> collect() noexcept {
         auto done = _done.get_future();
-        std::apply([this](F&... each) { (watch(each), ...); }, _futures);
+        std::apply(
+            [this](F&... each) {
+                (void)this;  // Where there are none, it would be an unused capture.
+                (watch(each), ...);
+            },
+            _futures);
         end();
         return done;
     }

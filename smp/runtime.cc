@@ -50,7 +50,7 @@ public:
 };
 
 // The parts of one shard, in the order in which they need each other. Made, used and destroyed on
-// the shard's own thread.
+// the shard's own thread, which plays the shard as long as it is there.
 struct shard {
     shard_context context;
     std::unique_ptr<io_backend> backend;
@@ -69,7 +69,11 @@ struct shard {
         if (office.shard_count() > 1) {
             mail.emplace(office, loop);
         }
+        this_shard = &context;
     }
+    ~shard() { this_shard = nullptr; }
+    shard(const shard&) = delete;
+    shard& operator=(const shard&) = delete;
 };
 
 // Keeps signals from the threads that are started while it lives: they go to the thread that the
@@ -219,14 +223,16 @@ bool settle(shard& here) noexcept {
     return active || has_unsent();
 }
 
-// Shards that have stopped by themselves may still get calls from others that have not. So they
-// stop together: in rounds that end when all have run out of work, until a round has passed in
-// which no shard did anything. Then nobody will ever do anything, and no letter is on its way, as
-// those of the round before were there to be taken in. Only calls that wait for what can never come
-// are left; they are given up, and what their callers do about that is seen to the same way.
+// Shards that have stopped by themselves may still get calls from others that have not. So, once
+// all have, they go on together: in rounds that end when each has run out of work, until a round
+// has passed in which no shard did anything. Then nobody will ever do anything, and no letter is on
+// its way, as those of the rounds before were there to be taken in. Only calls that wait for what
+// can never come are left; they are given up, and what their callers do about that is seen to in
+// the same way.
 //
 // After the last round nobody rings anybody's doorbell, so each shard may take itself apart.
 void runtime::wind_up(shard& here) {
+    _meeting.any(false);
     do {
         while (_meeting.any(settle(here))) {
         }

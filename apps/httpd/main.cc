@@ -86,7 +86,9 @@ future<> serve(const std::string& address) {
     return start_all(each, local)
         .then([local] {
             auto told_to_stop = wait_for_signal({SIGINT, SIGTERM});
-            print_address(local);  // Who reads this may stop us at once.
+            if (!told_to_stop.failed()) {
+                print_address(local);  // Who reads this may stop us at once.
+            }
             return told_to_stop;
         })
         .discard_result()

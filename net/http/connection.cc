@@ -83,11 +83,19 @@ future<stop_iteration> connection::receive_failed(std::exception_ptr error) {
 future<stop_iteration> connection::answer() {
     _asked.emplace(_reader.current());
     auto reply_to_come = _server._routes.dispatch(*_asked);
-    if (!reply_to_come.available()) {
-        enter(phase::answer);
+    if (reply_to_come.available()) {
+        return answered(std::move(reply_to_come));
     }
-    return reply_to_come.then_wrapped(
-        [this](future<reply> ready) { return answered(std::move(ready)); });
+    // The replies to earlier requests need not wait for this one. If the peer is gone, sending
+    // this one will fail too.
+    enter(phase::send);
+    return _out.flush().then_wrapped(
+        [this, reply_to_come = std::move(reply_to_come)](future<> flushed) mutable {
+            enter(phase::answer);
+            flushed.ignore_ready_future();
+            return reply_to_come.then_wrapped(
+                [this](future<reply> ready) { return answered(std::move(ready)); });
+        });
 }
 
 future<stop_iteration> connection::answered(future<reply> ready) {

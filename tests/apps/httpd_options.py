@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -238,6 +239,23 @@ class Refused(Options):
             self.skipTest("here every port is open to everybody")
         self.check_refused("--listen", "127.0.0.1:1", hint="Permission denied",
                            before_exec=keep_from_low_ports)
+
+    def test_too_few_descriptors(self):
+        """Where it may open too few files to start, it says so; else it starts and stops."""
+        started_count = 0
+        for limit in range(8, 32):
+            with self.subTest(limit), program.Program(
+                    program.HTTPD, "--smp", "2", "--listen", "127.0.0.1:0",
+                    "--backend", program.BACKEND, before_exec=lambda: resource.setrlimit(
+                        resource.RLIMIT_NOFILE, (limit, limit))) as server:
+                if server.read_line():
+                    started_count += 1
+                    server.stop()
+                else:
+                    status, _, errors = server.wait()
+                    self.assertEqual(status, 1)
+                    self.assertRegex(errors, r"\Ahttpd: [^\n]*Too many open files[^\n]*\n\Z")
+        self.assertIn(started_count, range(1, 24))
 
     def test_other_programs(self):
         """echo and hello refuse in the same way."""

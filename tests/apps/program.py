@@ -80,6 +80,8 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if not self.process.stdout.closed and (errors := self.read_errors()):
+            print(f"(exit status {self.process.returncode}, its errors: {errors.strip()})")
         self.process.stdout.close()
         self.errors.close()
 
@@ -110,7 +112,8 @@ class Program:
             status = self.process.wait(patience)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {patience} s") from None
-        return status, self.process.stdout.read().decode(), self.read_errors()
+        with self.process.stdout as output:
+            return status, output.read().decode(), self.read_errors()
 
     def stop(self, number=signal.SIGTERM, patience=PATIENCE):
         """Ends it by a signal, and checks that it ends as it should."""

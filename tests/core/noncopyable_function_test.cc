@@ -54,8 +54,12 @@ TEST_CASE("it destroys its callable when it dies or is assigned over",
     std::array<void*, 8> ballast{};
     {
         noncopyable_function<void()> small = [note = destruction_note(trace, 's')] {};
-        noncopyable_function<void()> large = [ballast, note = destruction_note(trace, 'l')] {};
-        noncopyable_function<void()> target = [note = destruction_note(trace, 't')] {};
+        noncopyable_function<std::size_t()> large = [ballast, note = destruction_note(trace, 'l')] {
+            return ballast.size();
+        };
+        noncopyable_function<std::size_t()> target = [note = destruction_note(trace, 't')] {
+            return std::size_t{0};
+        };
         auto moved = std::move(small);
         CHECK(trace.empty());
         target = std::move(large);
@@ -63,7 +67,7 @@ TEST_CASE("it destroys its callable when it dies or is assigned over",
         auto& same = target;
         target = std::move(same);
         CHECK(trace == "t");
-        CHECK(target);
+        CHECK(target() == 8);
     }
     CHECK(trace.size() == 3);
 }

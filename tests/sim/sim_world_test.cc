@@ -114,12 +114,12 @@ TEST_CASE("waiting for what never comes is a deadlock, and says so", "[sim]") {
 }
 
 TEST_CASE("a deadlock is noticed with operations in flight too", "[sim]") {
-    sim::sim_world world(1);
-    sim::sim_shard& shard = world.add_shard();
-    world.add_shard();
     struct silent final : io_completion {
         void complete(io_result&&) noexcept override {}
     } waiter;
+    sim::sim_world world(1);
+    sim::sim_shard& shard = world.add_shard();
+    world.add_shard();
     const auto [reader, writer] = world.network().connected_pair();
     shard.backend.submit(receive_op{reader}, waiter);
     CHECK_THROWS_AS(world.run_until([] { return false; }), sim::deadlock);

@@ -1,0 +1,72 @@
+#include <vector>
+
+#include <miniss/smp/runtime.hh>
+#include <miniss/smp/smp.hh>
+#include <miniss/tests/catch.hh>
+#include <miniss/tests/core/allocation_count.hh>
+#include <miniss/tests/smp/stepped_shards.hh>
+#include <miniss/timer/sleep.hh>
+
+using namespace miniss;
+
+namespace {
+
+// What `count` calls allocate on both shards, from the first submit_to() to the last answer.
+template <typename Func>
+unsigned long allocations_of_calls(std::size_t count, Func func) {
+    using result = futurize_t<std::invoke_result_t<Func&>>;
+    std::vector<result> answers;
+    answers.reserve(count);
+    stepped_shards shards(2);
+    const allocations_since start;
+    shards.on(0, [&] {
+        for (std::size_t i = 0; i < count; ++i) {
+            answers.push_back(smp::submit_to(1, func));
+        }
+    });
+    shards.run_until_rest();
+    const unsigned long allocated = start.count();
+    for (auto& answer : answers) {
+        REQUIRE(answer.available());
+        answer.get();
+    }
+    return allocated;
+}
+
+}  // namespace
+
+TEST_CASE("a call that is answered at once takes one allocation", "[submit_to]") {
+    CHECK(allocations_of_calls(10, [] { return 1; }) == 10);
+    CHECK(allocations_of_calls(10, [] { return make_ready_future<>(); }) == 10);
+}
+
+TEST_CASE("calls that wait for room allocate no more than others", "[submit_to]") {
+    CHECK(allocations_of_calls(1000, [] {}) == 1000);
+}
+
+TEST_CASE("a call that is answered later takes one allocation more", "[submit_to]") {
+    promise<> soon;
+    stepped_shards shards(2);
+    const allocations_since start;
+    auto answer = shards.on(
+        0, [&soon] { return smp::submit_to(1, [&soon] { return soon.get_future(); }); });
+    shards.run_until_rest();
+    shards.on(1, [&soon] { soon.set_value(); });
+    shards.run_until_rest();
+    CHECK(start.count() == 2);
+    REQUIRE(answer.available());
+}
+
+TEST_CASE("a call to the own shard allocates only to keep what a future needs", "[submit_to]") {
+    stepped_shards shards(2);
+    promise<int> soon;
+    shards.on(0, [&soon] {
+        allocations_since start;
+        (void)smp::submit_to(0, [&soon] { return &soon; });
+        CHECK(start.count() == 0);
+        (void)smp::submit_to(0, [&soon] { return soon.get_future(); });
+        CHECK(start.count() == 1);
+        soon.set_value(1);
+    });
+    shards.run_until_rest();
+}
