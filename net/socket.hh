@@ -35,7 +35,8 @@ public:
     void shutdown_input() noexcept { _socket->end_input(); }
 
     // A read that waits fails with ECANCELED; the stream goes on, and later reads lose nothing.
-    void interrupt_input() noexcept { _socket->interrupt_input(); }
+    // True if one waited; one whose bytes have just come does so no more.
+    bool interrupt_input() noexcept { return _socket->interrupt_input(); }
 
     socket_address local_address() const noexcept;
     socket_address remote_address() const noexcept;

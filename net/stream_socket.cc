@@ -84,10 +84,12 @@ void stream_socket::receiver::complete(io_result&& result) noexcept {
     }
 }
 
-void stream_socket::receiver::interrupt() noexcept {
-    if (_reader) {
-        take_reader().set_exception(error_of(ECANCELED, "receive"));
+bool stream_socket::receiver::interrupt() noexcept {
+    if (!_reader) {
+        return false;
     }
+    take_reader().set_exception(error_of(ECANCELED, "receive"));
+    return true;
 }
 
 promise<temporary_buffer<char>> stream_socket::receiver::take_reader() noexcept {

@@ -33,7 +33,7 @@ class stream_socket {
         explicit receiver(stream_socket& socket) noexcept : _socket(socket) {}
         future<temporary_buffer<char>> get();
         void end(int error) noexcept;
-        void interrupt() noexcept;
+        bool interrupt() noexcept;
         void cancel() noexcept;
         bool armed() const noexcept { return _armed; }
         void complete(io_result&& result) noexcept override;
@@ -89,8 +89,9 @@ public:
 
     // Receives no more; a get() that waits fails.
     void end_input() noexcept;
-    // A get() that waits fails with ECANCELED; the next one goes on where it was.
-    void interrupt_input() noexcept { _receiver.interrupt(); }
+    // A get() that waits fails with ECANCELED; the next one goes on where it was. True if one
+    // waited.
+    bool interrupt_input() noexcept { return _receiver.interrupt(); }
     // Tells the peer that nothing more will come. A put() that waits fails with EPIPE.
     void end_output() noexcept;
 

@@ -222,11 +222,14 @@ void connection::on_timer() noexcept {
         _timer.arm(_deadline);
         return;
     }
-    _timed_out = true;
     if (_phase == phase::send) {
         abort();
+    } else if (_socket.interrupt_input()) {
+        _timed_out = true;
     } else {
-        _socket.interrupt_input();
+        // Bytes have come in the meantime. If they do not change the deadline, it is met once they
+        // were looked at.
+        _timer.arm(_deadline);
     }
 }
 

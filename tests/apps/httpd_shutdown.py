@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """How httpd stops: no request is lost that had come in, and nobody can hold it up for long."""
 import signal
+import tempfile
 import threading
 import time
 import unittest
@@ -109,7 +110,15 @@ class UnderLoad(unittest.TestCase):
         self.stop_under_load(signal.SIGINT, "2")
 
 
-class Drain(unittest.TestCase):
+class Stops(unittest.TestCase):
+    def connect(self, server, **options):
+        """A connection that ends with the test at the latest."""
+        connection = Connection(server, **options)
+        self.addCleanup(connection.socket.close)
+        return connection
+
+
+class Drain(Stops):
     def check_refuses(self, server):
         """Waits until nobody is let in any more: then the server knows that it is to stop."""
         def refuses():
@@ -132,13 +141,12 @@ class Drain(unittest.TestCase):
     def test_idle_connections(self):
         """Connections without a request are closed soon, and so the server ends soon."""
         with program.Server("--smp", "2") as server:
-            used, unused = [Connection(server) for _ in range(10)], \
-                [Connection(server) for _ in range(10)]
-            for connection in used:
+            connections = [self.connect(server) for _ in range(20)]
+            for connection in connections[:10]:
                 self.assertEqual(connection.ask("GET", "/").status, 200)
             began = time.monotonic()
             server.send_signal(signal.SIGTERM)
-            for connection in used + unused:
+            for connection in connections:
                 with connection:
                     self.assertTrue(connection.has_ended())
             self.assertLess(time.monotonic() - began, SOON)
@@ -147,13 +155,11 @@ class Drain(unittest.TestCase):
     def test_idle_connections_that_stay(self):
         """Also if the peers do not close their side."""
         with program.Server("--smp", "1") as server:
-            connections = [Connection(server) for _ in range(10)]
+            connections = [self.connect(server) for _ in range(10)]
             self.assertEqual([each.ask("GET", "/").status for each in connections], [200] * 10)
             began = time.monotonic()
             server.stop(patience=SOON)
             self.assertLess(time.monotonic() - began, SOON)
-            for connection in connections:
-                connection.socket.close()
 
     def test_half_a_request(self):
         """A request of which half has come is finished when the rest comes, and answered."""
@@ -161,9 +167,9 @@ class Drain(unittest.TestCase):
         with program.Server("--smp", "2") as server:
             connections = []
             for begun in [3, len(whole) - 1010, len(whole) - 500, len(whole) - 1]:
-                connections.append((Connection(server), begun))
+                connections.append((self.connect(server), begun))
                 connections[-1][0].send(whole[:begun])
-            expecting = Connection(server)
+            expecting = self.connect(server)
             expecting.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
                            b"Expect: 100-continue\r\n\r\n")
             self.assertEqual(expecting.read_reply().status, 100)
@@ -188,7 +194,7 @@ class Drain(unittest.TestCase):
         """Replies to what had come are sent to their end, however late the peer reads them."""
         count, body = 6, bytes(range(256)) * 4096
         with program.Server("--smp", "1") as server:
-            connection = Connection(server, receive_buffer_bytes=4096)
+            connection = self.connect(server, receive_buffer_bytes=4096)
             sender = threading.Thread(target=connection.send, daemon=True,
                                       args=[request("POST", "/echo", body) * count])
             sender.start()
@@ -214,6 +220,7 @@ class Drain(unittest.TestCase):
                     reply = connection.read_reply()
                     self.assertEqual((reply.status, reply.body), (200, b"%d" % number))
             self.assertTrue(connection.has_ended())
+            connection.socket.close()
             self.assertEqual(server.wait(SOON), (0, "", ""))
 
     def test_last_reply(self):
@@ -226,13 +233,14 @@ class Drain(unittest.TestCase):
                 self.assertEqual(reply.status, 200)
                 self.assertLess(time.monotonic() - began, SOON)
             self.assertTrue(connection.has_ended())
+            connection.socket.close()
             self.assertEqual(server.wait(SOON), (0, "", ""))
 
     def test_backlog(self):
         """Connections that the kernel had let in, but the server had not, are served too."""
         with program.Server("--smp", "1") as server:
             server.send_signal(signal.SIGSTOP)
-            connections = [Connection(server) for _ in range(100)]
+            connections = [self.connect(server) for _ in range(100)]
             for connection in connections:
                 connection.send(request("GET", "/pipeline"))
             server.send_signal(signal.SIGTERM)
@@ -244,8 +252,9 @@ class Drain(unittest.TestCase):
 
     def test_unix_socket(self):
         """All of it holds for Unix sockets too."""
-        with program.Server("--smp", "2", listen=f"unix:{self.id()}.{time.time_ns()}") as server:
-            connection = Connection(server)
+        with tempfile.TemporaryDirectory(prefix="miniss-") as folder, \
+                program.Server("--smp", "2", listen=f"unix:{folder}/socket") as server:
+            connection = self.connect(server)
             connection.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha")
             server.send_signal(signal.SIGTERM)
             with connection:
@@ -254,11 +263,11 @@ class Drain(unittest.TestCase):
             self.assertEqual(server.wait(SOON), (0, "", ""))
 
 
-class Bounds(unittest.TestCase):
+class Bounds(Stops):
     def test_deadline(self):
         """Who never finishes is cut off after 10 s, and the exit status is still 0."""
         with program.Server("--smp", "2") as server:
-            half_content, slow_content, unread, idle = [Connection(server) for _ in range(4)]
+            half_content, slow_content, unread, idle = [self.connect(server) for _ in range(4)]
             half_content.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha")
             slow_content.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
             unread.socket.setblocking(False)
@@ -281,7 +290,6 @@ class Bounds(unittest.TestCase):
             for connection in [half_content, slow_content, idle]:
                 with connection:
                     self.assertTrue(connection.has_ended())
-            unread.socket.close()
 
     def test_second_signal(self):
         """A second signal ends the server at once, by what that signal does by itself."""

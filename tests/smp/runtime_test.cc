@@ -2,8 +2,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -164,37 +162,28 @@ TEST_CASE("run() refuses CPUs and numbers of shards that there cannot be", "[run
     CHECK_THROWS_WITH(run(options, [] { FAIL("main was called"); }), Contains("0 shards"));
 }
 
-// Goal: a shard that cannot start stops the others. Method: enough descriptors for some backends
-// only.
-TEST_CASE("if one shard cannot start, none does, and run() says why", "[runtime]") {
-    rlimit normal;
-    REQUIRE(getrlimit(RLIMIT_NOFILE, &normal) == 0);
-    std::vector<int> taken;
-    const int free_count = 13;
-    rlimit low = normal;
-    low.rlim_cur = 64;
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
-    for (int fd = dup(0); fd >= 0; fd = dup(0)) {
-        taken.push_back(fd);
-    }
-    for (int i = 0; i < free_count; ++i) {
-        close(taken.back());
-        taken.pop_back();
-    }
+// Method: no thread can be started while each is to get a stack larger than any address space.
+TEST_CASE("if a shard cannot start, none does, and run() says why", "[runtime]") {
+    pthread_attr_t normal;
+    pthread_attr_t huge;
+    REQUIRE(pthread_getattr_default_np(&normal) == 0);
+    REQUIRE(pthread_getattr_default_np(&huge) == 0);
+    REQUIRE(pthread_attr_setstacksize(&huge, std::size_t(1) << 60) == 0);
+    REQUIRE(pthread_setattr_default_np(&huge) == 0);
+    const std::string name_before = thread_name();
     bool main_was_called = false;
     std::string error;
     try {
-        run(tested_shards(20), [&] { main_was_called = true; });
+        run(tested_shards(3), [&] { main_was_called = true; });
     } catch (const std::runtime_error& thrown) {
         error = thrown.what();
     }
-    for (const int fd : taken) {
-        close(fd);
-    }
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &normal) == 0);
-    CHECK_THAT(error, Contains("cannot start shard ") && Contains("Too many open files"));
+    REQUIRE(pthread_setattr_default_np(&normal) == 0);
+    CHECK_THAT(error, Contains("cannot start shard 1: "));
     CHECK_FALSE(main_was_called);
-    CHECK(run(tested_shards(2), [] { return 1; }) == 1);
+    CHECK(thread_name() == name_before);
+    CHECK(smp::count == 0);
+    CHECK(run(tested_shards(3), [] { return 1; }) == 1);
 }
 
 TEST_CASE("calls that are in flight when main ends are answered or fail", "[runtime]") {
