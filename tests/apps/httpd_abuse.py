@@ -57,7 +57,8 @@ class WithServer(unittest.TestCase):
     def check_idle(self, seconds=1, most_cpu_seconds=0.1):
         """That the process does not use CPU without need."""
         used = self.server.cpu_seconds_over(seconds)
-        self.assertLess(used, most_cpu_seconds, f"of CPU within {seconds} s")
+        if not program.SANITIZED:
+            self.assertLess(used, most_cpu_seconds, f"s of CPU within {seconds} s")
 
 
 class Slow(WithServer):

@@ -3,9 +3,11 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <filesystem>
 #include <iterator>
+#include <system_error>
 
 namespace miniss {
 
@@ -21,6 +23,11 @@ class no_more_descriptors {
 
 public:
     no_more_descriptors() {
+        // A sanitizer opens a pipe when it first meets a type, so it must have met these.
+        const std::system_error met(EMFILE, std::system_category());
+        if (met.code() == std::errc::connection_aborted) {
+            return;
+        }
         ::getrlimit(RLIMIT_NOFILE, &_before);
         rlimit none = _before;
         none.rlim_cur = 0;

@@ -1,3 +1,4 @@
+// A doorbell rings for sleepers, once, and misses none.
 #include <miniss/smp/doorbell.hh>
 
 #include <atomic>
@@ -56,7 +57,7 @@ TEST_CASE("two threads that sleep between all steps never sleep on what has come
     };
     constexpr int throw_count = 20'000;
     player players[2];
-    const auto play = [&players](player& self, player& other) {
+    const auto play = [](player& self, player& other) {
         for (int i = 1; i <= throw_count; ++i) {
             other.ball.store(i, std::memory_order_release);
             doorbell::fence();

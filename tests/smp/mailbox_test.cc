@@ -1,3 +1,4 @@
+// Mailboxes step by step: batches, full rings, sleeping and waking, giving up.
 #include <miniss/smp/mailbox.hh>
 
 #include <random>
@@ -262,8 +263,9 @@ TEST_CASE("calls between many shards all come back, in any order of turns", "[ma
         for (unsigned i = 0; i < burst; ++i) {
             ++sent_count;
             shards.on(self, [&] {
-                (void)smp::submit_to(to, [=] {
-                    return smp::submit_to(then_to, [=] { return self * 100 + this_shard_id(); });
+                (void)smp::submit_to(to, [self, then_to] {
+                    return smp::submit_to(then_to,
+                                          [self] { return self * 100 + this_shard_id(); });
                 }).then([&, self, then_to](unsigned answer) {
                     CHECK(answer == self * 100 + then_to);
                     CHECK(this_shard_id() == self);

@@ -1,3 +1,4 @@
+// run(): what it gives, how it starts and ends, and what it leaves behind.
 #include <miniss/smp/runtime.hh>
 
 #include <pthread.h>
@@ -13,6 +14,7 @@
 
 #include <miniss/core/loop.hh>
 #include <miniss/smp/smp.hh>
+#include <miniss/tests/captured_stderr.hh>
 #include <miniss/tests/catch.hh>
 #include <miniss/tests/core/allocation_count.hh>
 #include <miniss/tests/ignored_failures.hh>
@@ -245,9 +247,9 @@ TEST_CASE("a flood that main does not wait for is dealt with before the shards e
 
 TEST_CASE("an error on another shard that nobody waits for is reported", "[runtime]") {
     const expect_ignored_failures one(1);
+    captured_stderr printed;
     run(tested_shards(2), [] {
-        (void)smp::submit_to(1, [] {
-            (void)sleep(1h).then([] {});
-        });
+        (void)smp::submit_to(1, [] { (void)sleep(1h).then([] {}); });
     });
+    CHECK_THAT(printed.take(), Contains("sleep aborted"));
 }

@@ -1,3 +1,4 @@
+// The queue between two threads, from both ends.
 #include <miniss/smp/spsc_queue.hh>
 
 #include <array>

@@ -1,3 +1,4 @@
+// What a call to another shard allocates.
 #include <vector>
 
 #include <miniss/smp/runtime.hh>

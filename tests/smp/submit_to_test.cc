@@ -1,3 +1,4 @@
+// Calls between real shards.
 #include <miniss/smp/smp.hh>
 
 #include <algorithm>

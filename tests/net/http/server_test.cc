@@ -1,0 +1,223 @@
+// Tests of a server as a whole: how many it serves, and how it stops.
+#include <miniss/net/http/server.hh>
+
+#include <cerrno>
+
+#include <miniss/tests/net/errors.hh>
+#include <miniss/tests/net/http/http_world.hh>
+
+using namespace miniss;
+using namespace miniss::http;
+using namespace std::chrono_literals;
+
+namespace {
+
+server_options patient() {
+    server_options options;
+    options.drain_time = 20ms;
+    options.linger_time = 100ms;
+    return options;
+}
+
+// A stop() that is under way; the server lives until it is ready.
+template <typename World>
+future<> begin_stop(World& world, std::chrono::milliseconds patience) {
+    return world.served->stop(world.now() + patience);
+}
+
+template <typename World>
+void finish_stop(World& world, future<>& stopped) {
+    world.shard.run([&] { return std::move(stopped); });
+    CHECK(world.served->connection_count() == 0);
+    world.served.reset();
+}
+
+template <typename World>
+bool refuses_connections(World& world) {
+    return world.shard.run([&] { return errno_of(connect(world.address)); }) == ECONNREFUSED;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a full server lets the next one wait, and serves him when there is room",
+                   "[server]", test_shard, real_shard) {
+    server_options options;
+    options.connection_count_max = 2;
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), options);
+    auto first = world.client();
+    auto second = world.client();
+    CHECK(first.get("/").code == 200);
+    CHECK(second.get("/").code == 200);
+    auto third = world.client();
+    auto fourth = world.client();
+    third.send_get("/");
+    fourth.send_get("/");
+    world.shard.run([] { return sleep(5ms); });
+    CHECK(world.served->connection_count() == 2);
+    CHECK(first.get("/").code == 200);
+    first.close();
+    CHECK(third.reply().content == "hello");
+    CHECK(world.served->connection_count() == 2);
+    second.close();
+    CHECK(fourth.reply().content == "hello");
+}
+
+TEMPLATE_TEST_CASE("stop() of a server that serves nobody is ready soon", "[server]", test_shard,
+                   real_shard) {
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), patient());
+    world.shard.run([] { return sleep(1ms); });
+    const auto start = world.now();
+    world.stop(60s);
+    CHECK(world.now() - start < 10s);
+    CHECK(refuses_connections(world));
+}
+
+TEMPLATE_TEST_CASE("stop() closes connections that are idle, in a moment", "[server]", test_shard,
+                   real_shard) {
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), patient());
+    auto used = world.client();
+    auto unused = world.client();
+    CHECK(used.get("/").code == 200);
+    world.run_until_connected(2);
+    const auto start = world.now();
+    auto stopped = begin_stop(world, 60s);
+    CHECK(used.ended());
+    CHECK(unused.ended());
+    CHECK(world.now() - start >= 20ms);  // A request might have been on its way.
+    used.close();
+    unused.close();
+    finish_stop(world, stopped);
+    CHECK(world.now() - start < 10s);
+    CHECK(refuses_connections(world));
+}
+
+TEMPLATE_TEST_CASE("a request in flight at a stop is finished, and says that it is the last one",
+                   "[server]", test_shard, real_shard) {
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), patient());
+    auto answering = world.client();
+    auto sending_content = world.client();
+    auto sending_head = world.client();
+    answering.send_get("/wait");
+    world.run_until_pending(1);
+    sending_content.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na");
+    sending_head.send("GET / HTTP/1.1\r\nHo");
+    world.run_until_connected(3);
+    world.shard.run([] { return sleep(2ms); });
+    auto stopped = begin_stop(world, 60s);
+    world.shard.run([] { return sleep(100ms); });
+    CHECK_FALSE(stopped.available());
+
+    world.answer_all();
+    sending_content.send("bc");
+    sending_head.send("st: h\r\n\r\n");
+    const auto late = answering.reply();
+    CHECK(late.content == "at last");
+    CHECK(late.closes());
+    const auto echo = sending_content.reply();
+    CHECK(echo.content == "abc");
+    CHECK(echo.closes());
+    const auto hello = sending_head.reply();
+    CHECK(hello.content == "hello");
+    CHECK(hello.closes());
+    for (auto* each : {&answering, &sending_content, &sending_head}) {
+        CHECK(each->ended());
+        each->close();
+    }
+    finish_stop(world, stopped);
+}
+
+TEMPLATE_TEST_CASE("who asks right before or at a stop is answered", "[server]", test_shard,
+                   real_shard) {
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), patient());
+    std::vector<http_client<TestType>> idle;
+    std::vector<http_client<TestType>> waiting;
+    for (int i = 0; i < 20; ++i) {
+        idle.push_back(world.client());
+        CHECK(idle.back().get("/").code == 200);
+    }
+    // The server gets to know neither of these connections nor of these requests before stop().
+    for (int i = 0; i < 100; ++i) {
+        waiting.push_back(world.client());
+    }
+    std::vector<future<>> sending;
+    for (auto* group : {&idle, &waiting}) {
+        for (auto& each : *group) {
+            sending.push_back(each.output().write("GET / HTTP/1.1\r\nHost: h\r\n\r\n").then([&] {
+                return each.output().flush();
+            }));
+        }
+    }
+    auto stopped = begin_stop(world, 60s);
+    for (auto& each : sending) {
+        world.shard.run([&] { return std::move(each); });
+    }
+    for (auto* group : {&idle, &waiting}) {
+        for (auto& each : *group) {
+            CHECK(each.reply().content == "hello");
+            CHECK(each.ended());
+            each.close();
+        }
+    }
+    finish_stop(world, stopped);
+}
+
+TEMPLATE_TEST_CASE("at its deadline stop() cuts off what is not finished", "[server]", test_shard,
+                   real_shard) {
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), patient());
+    auto sending_head = world.client();
+    auto sending_content = world.client();
+    auto not_reading = world.client();
+    sending_head.send("GET / HTTP/1.1\r\nHo");
+    sending_content.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na");
+    not_reading.send_get("/large?20000000");
+    world.run_until_connected(3);
+    const auto start = world.now();
+    auto stopped = begin_stop(world, 300ms);
+    finish_stop(world, stopped);
+    const auto taken = world.now() - start;
+    CHECK(taken >= 300ms);
+    CHECK(taken < 10s);
+    CHECK(sending_head.ended());
+    CHECK(sending_content.ended());
+}
+
+TEMPLATE_TEST_CASE("at its deadline stop() forgets those who wait for room", "[server]",
+                   test_shard, real_shard) {
+    auto options = patient();
+    options.connection_count_max = 1;
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), options);
+    std::vector<http_client<TestType>> clients;
+    for (int i = 0; i < 10; ++i) {
+        clients.push_back(world.client());
+        clients.back().send("GET / HTTP/1.1\r\nHo");
+    }
+    world.run_until_connected(1);
+    const auto start = world.now();
+    auto stopped = begin_stop(world, 50ms);
+    finish_stop(world, stopped);
+    const auto taken = world.now() - start;
+    CHECK(taken >= 50ms);
+    CHECK(taken < 10s);
+}
+
+TEMPLATE_TEST_CASE("stop() waits for a handler, whose reply nobody gets after the deadline",
+                   "[server]", test_shard, real_shard) {
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), patient());
+    auto client = world.client();
+    client.send_get("/wait");
+    world.run_until_pending(1);
+    auto stopped = begin_stop(world, 10ms);
+    world.shard.run([] { return sleep(50ms); });
+    CHECK_FALSE(stopped.available());
+    CHECK(client.ended());
+    world.answer_all();
+    finish_stop(world, stopped);
+}
+
+TEMPLATE_TEST_CASE("a server that was never started can be stopped", "[server]", test_shard,
+                   real_shard) {
+    TestType shard(places<TestType>().front());
+    const routes table;
+    server never_started(table, {});
+    shard.run([&] { return never_started.stop(local_timers().now<steady_clock>() + 10ms); });
+}
