@@ -10,5 +10,4 @@ namespace miniss::internal {
 
 // Use for bugs of ours or of the caller; errors of the outside world are failed futures.
 #define MINISS_ASSERT(condition) \
-    ((condition) ? void(0)       \
-                 : ::miniss::internal::assertion_failed(#condition, __FILE__, __LINE__))
+    ((condition) ? void(0) : ::miniss::internal::assertion_failed(#condition, __FILE__, __LINE__))

@@ -11,7 +11,7 @@ namespace miniss {
 enum class backend_kind { automatic, io_uring, epoll };
 
 struct chosen_backend {
-    backend_kind kind;       // Never automatic.
+    backend_kind kind;             // Never automatic.
     std::string why_not_io_uring;  // Empty if it is io_uring, or if epoll was asked for.
 };
 

@@ -46,8 +46,8 @@ struct call_with_value<Func, void> {
 };
 
 template <typename Func, typename T>
-concept takes_value_of =
-    (std::is_void_v<T> && std::invocable<Func>) || (!std::is_void_v<T> && std::invocable<Func, T>);
+concept takes_value_of = (std::is_void_v<T> && std::invocable<Func>) ||
+                         (!std::is_void_v<T> && std::invocable<Func, T>);
 
 template <typename Func, typename T>
 using then_result_t = futurize_t<typename call_with_value<Func, T>::type>;

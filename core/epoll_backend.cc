@@ -44,8 +44,8 @@ public:
 // One direction of one descriptor: at most one operation, and what we know of its readiness.
 struct direction {
     io_completion* waiter = nullptr;
-    bool ready = true;      // Worth a try: edge-triggered epoll reports only changes.
-    bool ended = false;     // The peer has finished or reset; a short read is then not the last.
+    bool ready = true;   // Worth a try: edge-triggered epoll reports only changes.
+    bool ended = false;  // The peer has finished or reset; a short read is then not the last.
     bool cancelled = false;
     std::size_t done_bytes = 0;  // Of a send.
 };
@@ -152,9 +152,7 @@ public:
     }
 
     steady_clock::time_point now() const noexcept override { return steady_clock::now(); }
-    system_clock::time_point time_of_day() const noexcept override {
-        return kernel_time_of_day();
-    }
+    system_clock::time_point time_of_day() const noexcept override { return kernel_time_of_day(); }
     socket_calls& sockets() noexcept override { return _sockets; }
     const char* name() const noexcept override { return "epoll"; }
 
@@ -229,8 +227,7 @@ private:
         }
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience);
         const timespec limit{seconds.count(), (patience - seconds).count()};
-        const int count =
-            ::epoll_pwait2(_epoll.fd, _events.data(), capacity, &limit, nullptr);
+        const int count = ::epoll_pwait2(_epoll.fd, _events.data(), capacity, &limit, nullptr);
         if (count < 0 && errno == ENOSYS) {  // Before Linux 5.11: milliseconds, rounded up.
             const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(patience).count();
             return ::epoll_wait(_epoll.fd, _events.data(), capacity,
@@ -289,14 +286,13 @@ private:
             if (!way.ready) {
                 return completed;
             }
-            completed |= std::visit(
-                overloaded{
-                    [&](const accept_op&) { return try_accept(fd, way); },
-                    [&](const receive_op&) { return try_receive(fd, way); },
-                    [&](const readable_op&) { return try_readable(fd, way); },
-                    [](const auto&) { return false; },
-                },
-                io_op(way.waiter->submitted_op));
+            completed |= std::visit(overloaded{
+                                        [&](const accept_op&) { return try_accept(fd, way); },
+                                        [&](const receive_op&) { return try_receive(fd, way); },
+                                        [&](const readable_op&) { return try_readable(fd, way); },
+                                        [](const auto&) { return false; },
+                                    },
+                                    io_op(way.waiter->submitted_op));
         }
         try_later(fd);
         return completed;
@@ -365,13 +361,12 @@ private:
             finish(way, way.done_bytes != 0 ? static_cast<int>(way.done_bytes) : -ECANCELED);
             return true;
         }
-        return std::visit(
-            overloaded{
-                [&](const connect_op& op) { return try_connect(op, way); },
-                [&](const send_op& op) { return try_send(op, way); },
-                [](const auto&) { return false; },
-            },
-            io_op(way.waiter->submitted_op));
+        return std::visit(overloaded{
+                              [&](const connect_op& op) { return try_connect(op, way); },
+                              [&](const send_op& op) { return try_send(op, way); },
+                              [](const auto&) { return false; },
+                          },
+                          io_op(way.waiter->submitted_op));
     }
 
     // Asked again after EINPROGRESS, connect() tells how it went.

@@ -163,17 +163,16 @@ public:
             if (cleanup.available() && !cleanup.failed()) {
                 return ready;
             }
-            return cleanup.then_wrapped(
-                [ready = std::move(ready)](auto ended) mutable -> future {
-                    if (!ended.failed()) {
-                        return std::move(ready);
-                    }
-                    if (!ready.failed()) {
-                        return make_failed(ended.get_exception());
-                    }
-                    return make_failed(std::make_exception_ptr(
-                        nested_exception(ended.get_exception(), ready.get_exception())));
-                });
+            return cleanup.then_wrapped([ready = std::move(ready)](auto ended) mutable -> future {
+                if (!ended.failed()) {
+                    return std::move(ready);
+                }
+                if (!ready.failed()) {
+                    return make_failed(ended.get_exception());
+                }
+                return make_failed(std::make_exception_ptr(
+                    nested_exception(ended.get_exception(), ready.get_exception())));
+            });
         });
     }
 
@@ -188,8 +187,8 @@ public:
 
     // Ends the process on an error: for work that must not fail.
     future<void> or_terminate() noexcept {
-        return then_wrapped([](future ready) { ready.get(); }).handle_exception(
-            [](const std::exception_ptr& error) {
+        return then_wrapped([](future ready) { ready.get(); })
+            .handle_exception([](const std::exception_ptr& error) {
                 internal::report_ignored_failure(error);
                 std::terminate();
             });

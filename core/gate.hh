@@ -111,9 +111,7 @@ auto with_gate(gate& guarded, Func&& func) noexcept {
     if (!guarded.try_enter()) {
         return result::make_failed(std::make_exception_ptr(gate_closed()));
     }
-    return internal::invoke_kept(std::forward<Func>(func)).finally([&guarded] {
-        guarded.leave();
-    });
+    return internal::invoke_kept(std::forward<Func>(func)).finally([&guarded] { guarded.leave(); });
 }
 
 }  // namespace miniss

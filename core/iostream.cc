@@ -60,7 +60,7 @@ future<temporary_buffer<char>> input_stream<char>::read_exactly(std::size_t size
 }
 
 future<temporary_buffer<char>> input_stream<char>::collect(temporary_buffer<char> into,
-                                                     std::size_t have_bytes) {
+                                                           std::size_t have_bytes) {
     struct progress {
         temporary_buffer<char> whole;
         std::size_t have_bytes;

@@ -29,8 +29,7 @@ bool is_left_over(const sockaddr* address, socklen_t address_bytes) noexcept {
     if (probe < 0) {
         return false;
     }
-    const bool refused =
-        ::connect(probe, address, address_bytes) < 0 && errno == ECONNREFUSED;
+    const bool refused = ::connect(probe, address, address_bytes) < 0 && errno == ECONNREFUSED;
     ::close(probe);
     return refused;
 }

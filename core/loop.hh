@@ -80,8 +80,8 @@ template <typename Action>
     requires std::same_as<futurize_t<std::invoke_result_t<std::decay_t<Action>&>>,
                           future<stop_iteration>>
 future<> repeat(Action&& action) noexcept {
-    auto* loop = new internal::repeater<std::decay_t<Action>>(std::decay_t<Action>(
-        std::forward<Action>(action)));
+    auto* loop = new internal::repeater<std::decay_t<Action>>(
+        std::decay_t<Action>(std::forward<Action>(action)));
     auto done = loop->get_future();
     loop->run_and_dispose();
     return done;
@@ -189,8 +189,7 @@ struct parallel_loop final : parallel_rounds {
 // Cost:     one allocation, and one for each round that is not ready at once.
 template <typename Iterator, typename Sentinel, typename Action>
 future<> parallel_for_each(Iterator begin, Sentinel end, Action&& action) noexcept {
-    auto* rounds =
-        new internal::parallel_loop<std::decay_t<Action>>(std::forward<Action>(action));
+    auto* rounds = new internal::parallel_loop<std::decay_t<Action>>(std::forward<Action>(action));
     auto done = rounds->get_future();
     try {
         for (; begin != end; ++begin) {

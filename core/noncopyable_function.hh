@@ -26,8 +26,7 @@ class noncopyable_function<R(A...)> {
     };
 
     template <typename Func>
-    static constexpr bool fits = sizeof(Func) <= inline_bytes &&
-                                 alignof(Func) <= alignof(void*) &&
+    static constexpr bool fits = sizeof(Func) <= inline_bytes && alignof(Func) <= alignof(void*) &&
                                  std::is_nothrow_move_constructible_v<Func>;
 
     template <typename Func>

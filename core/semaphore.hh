@@ -147,8 +147,9 @@ public:
 };
 
 inline future<semaphore_units> get_units(semaphore& from, std::size_t unit_count) noexcept {
-    return from.wait(unit_count).then(
-        [&from, unit_count] { return semaphore_units(from, unit_count); });
+    return from.wait(unit_count).then([&from, unit_count] {
+        return semaphore_units(from, unit_count);
+    });
 }
 
 // Calls `func` with the units taken out, and puts them back when its future is ready.

@@ -135,8 +135,7 @@ public:
             const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
             __kernel_timespec timeout{seconds.count(),
                                       std::chrono::nanoseconds(left - seconds).count()};
-            check_submitted(
-                io_uring_submit_and_wait_timeout(&_ring, &first, 1, &timeout, nullptr));
+            check_submitted(io_uring_submit_and_wait_timeout(&_ring, &first, 1, &timeout, nullptr));
         }
         reap();
     }
@@ -147,32 +146,30 @@ public:
     }
 
     steady_clock::time_point now() const noexcept override { return steady_clock::now(); }
-    system_clock::time_point time_of_day() const noexcept override {
-        return kernel_time_of_day();
-    }
+    system_clock::time_point time_of_day() const noexcept override { return kernel_time_of_day(); }
     socket_calls& sockets() noexcept override { return _sockets; }
     const char* name() const noexcept override { return "io_uring"; }
 
 private:
     void start(io_completion& waiter) noexcept {
         io_uring_sqe* sqe = next_sqe();
-        std::visit(
-            overloaded{
-                [sqe](const accept_op& op) {
-                    io_uring_prep_multishot_accept(sqe, op.fd, nullptr, nullptr, SOCK_CLOEXEC);
-                },
-                [sqe](const connect_op& op) {
-                    io_uring_prep_connect(sqe, op.fd, op.address, op.address_bytes);
-                },
-                [sqe](const receive_op& op) {
-                    io_uring_prep_recv_multishot(sqe, op.fd, nullptr, 0, 0);
-                    sqe->flags |= IOSQE_BUFFER_SELECT;
-                    sqe->buf_group = internal::uring_buffer_ring::group;
-                },
-                [sqe](const send_op& op) { prepare_send(sqe, op); },
-                [sqe](const readable_op& op) { io_uring_prep_poll_add(sqe, op.fd, POLLIN); },
-            },
-            waiter.submitted_op);
+        std::visit(overloaded{
+                       [sqe](const accept_op& op) {
+                           io_uring_prep_multishot_accept(sqe, op.fd, nullptr, nullptr,
+                                                          SOCK_CLOEXEC);
+                       },
+                       [sqe](const connect_op& op) {
+                           io_uring_prep_connect(sqe, op.fd, op.address, op.address_bytes);
+                       },
+                       [sqe](const receive_op& op) {
+                           io_uring_prep_recv_multishot(sqe, op.fd, nullptr, 0, 0);
+                           sqe->flags |= IOSQE_BUFFER_SELECT;
+                           sqe->buf_group = internal::uring_buffer_ring::group;
+                       },
+                       [sqe](const send_op& op) { prepare_send(sqe, op); },
+                       [sqe](const readable_op& op) { io_uring_prep_poll_add(sqe, op.fd, POLLIN); },
+                   },
+                   waiter.submitted_op);
         io_uring_sqe_set_data(sqe, &waiter);
     }
 

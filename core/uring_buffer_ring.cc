@@ -19,8 +19,8 @@ constexpr std::size_t memory_bytes =
 
 // Page-aligned and untouched: pages that no data ever reaches cost nothing.
 void* map_pages(std::size_t size_bytes) {
-    void* pages = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* pages =
+        ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) {
         throw std::system_error(errno, std::system_category(), "mmap of receive buffers");
     }

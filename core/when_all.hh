@@ -131,8 +131,9 @@ public:
 // ready futures. Never fails; the caller looks into each.
 template <typename... F>
 auto when_all(F&&... futures) noexcept {
-    auto* all = new internal::all_collector<decltype(internal::future_from(
-        std::forward<F>(futures)))...>(internal::future_from(std::forward<F>(futures))...);
+    auto* all =
+        new internal::all_collector<decltype(internal::future_from(std::forward<F>(futures)))...>(
+            internal::future_from(std::forward<F>(futures))...);
     return all->collect();
 }
 

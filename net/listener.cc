@@ -193,8 +193,7 @@ void server_socket::deleter::operator()(internal::accept_queue* queue) const noe
     queue->abandon();
 }
 
-server_socket::server_socket(int fd)
-    : _queue(new internal::accept_queue(engine().backend(), fd)) {}
+server_socket::server_socket(int fd) : _queue(new internal::accept_queue(engine().backend(), fd)) {}
 
 future<connected_socket> server_socket::accept() { return _queue->accept(); }
 void server_socket::stop() noexcept { _queue->stop(); }
@@ -215,9 +214,7 @@ int server_socket::duplicate() const {
     return check(fd < 0 ? -errno : fd, "duplicate a listening socket");
 }
 
-socket_address probe_address(const socket_address& local) {
-    return listen(local).local_address();
-}
+socket_address probe_address(const socket_address& local) { return listen(local).local_address(); }
 
 server_socket listen(const socket_address& local, const listen_options& options) {
     socket_calls& calls = engine().backend().sockets();

@@ -53,15 +53,18 @@ public:
     template <typename Func>
     int run(int argc, char** argv, Func&& main) {
         using result = typename futurize<std::invoke_result_t<std::decay_t<Func>&>>::value_type;
-        return run_with(argc, argv, [](const runtime_options& options, void* called) -> int {
-            auto& func = *static_cast<std::remove_reference_t<Func>*>(called);
-            if constexpr (std::is_void_v<result>) {
-                miniss::run(options, func);
-                return 0;
-            } else {
-                return miniss::run(options, func);
-            }
-        }, static_cast<void*>(&main));
+        return run_with(
+            argc, argv,
+            [](const runtime_options& options, void* called) -> int {
+                auto& func = *static_cast<std::remove_reference_t<Func>*>(called);
+                if constexpr (std::is_void_v<result>) {
+                    miniss::run(options, func);
+                    return 0;
+                } else {
+                    return miniss::run(options, func);
+                }
+            },
+            static_cast<void*>(&main));
     }
 
 private:

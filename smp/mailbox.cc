@@ -32,7 +32,7 @@ mailbox::mailbox(post_office& office, reactor& of_shard)
 }
 
 mailbox::~mailbox() {
-    MINISS_ASSERT(_unsent.empty());      // The shards stopped too early: letters are left.
+    MINISS_ASSERT(_unsent.empty());  // The shards stopped too early: letters are left.
     for (unsigned id = 0; id < shard_count(); ++id) {
         MINISS_ASSERT(!_in[id].requests.look_for_items());
         MINISS_ASSERT(!_in[id].answers.look_for_items());
@@ -178,8 +178,7 @@ bool mailbox::poll() noexcept {
 void mailbox::ring_bells() noexcept {
     for (peer* changed : _touched) {
         changed->touched = false;
-        const bool sender_waits =
-            _in[changed->id].sender_waits.load(std::memory_order_relaxed);
+        const bool sender_waits = _in[changed->id].sender_waits.load(std::memory_order_relaxed);
         if (std::exchange(changed->has_news, false) || sender_waits) {
             peer_at(changed->id).box->_bell.ring_if_asleep();
         }

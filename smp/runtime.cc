@@ -99,8 +99,7 @@ public:
     try {
         std::rethrow_exception(error);
     } catch (const std::exception& reason) {
-        throw std::runtime_error("cannot start shard " + std::to_string(id) + ": " +
-                                 reason.what());
+        throw std::runtime_error("cannot start shard " + std::to_string(id) + ": " + reason.what());
     }
 }
 
@@ -111,8 +110,8 @@ class runtime {
     post_office _office;
     internal::rendezvous _meeting;
     std::atomic<bool> _stopping{false};
-    std::vector<io_backend*> _backends;          // By shard; null until it has one.
-    std::vector<std::exception_ptr> _errors;     // By shard: why it could not start.
+    std::vector<io_backend*> _backends;       // By shard; null until it has one.
+    std::vector<std::exception_ptr> _errors;  // By shard: why it could not start.
 
 public:
     explicit runtime(runtime_facts&& facts, const reactor_options& options)
@@ -234,8 +233,7 @@ bool settle(shard& here) noexcept {
 void runtime::wind_up(shard& here) {
     _meeting.any(false);
     do {
-        while (_meeting.any(settle(here))) {
-        }
+        while (_meeting.any(settle(here))) {}
     } while (_meeting.any(here.mail && here.mail->abandon_open_calls()));
 }
 

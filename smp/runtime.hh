@@ -24,7 +24,7 @@ struct runtime_options {
 
 // What came out of the options.
 struct runtime_facts {
-    std::vector<shard_placement> placements = {};  // By shard.
+    std::vector<shard_placement> placements = {};    // By shard.
     backend_kind backend = backend_kind::automatic;  // Which one it is; no longer automatic.
     std::string backend_name = {};
     std::string why_not_io_uring = {};  // Empty if it is io_uring, or if epoll was asked for.

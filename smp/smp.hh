@@ -129,8 +129,7 @@ class remote_call_of final : public remote_call<T> {
 
 public:
     template <typename F>
-    remote_call_of(unsigned home, F&& func)
-        : remote_call<T>(home), _func(std::forward<F>(func)) {}
+    remote_call_of(unsigned home, F&& func) : remote_call<T>(home), _func(std::forward<F>(func)) {}
 
     void run_and_dispose() noexcept override {
         if (!this->answered()) {
@@ -185,16 +184,14 @@ public:
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
     static future<> invoke_on_all(const Func& func) noexcept {
-        return parallel_for_each(all_cpus(), [&func](unsigned shard) {
-            return submit_to(shard, Func(func));
-        });
+        return parallel_for_each(all_cpus(),
+                                 [&func](unsigned shard) { return submit_to(shard, Func(func)); });
     }
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
     static future<> invoke_on_others(const Func& func) noexcept {
         return parallel_for_each(all_cpus(), [&func](unsigned shard) {
-            return shard == this_shard_id() ? make_ready_future<>()
-                                            : submit_to(shard, Func(func));
+            return shard == this_shard_id() ? make_ready_future<>() : submit_to(shard, Func(func));
         });
     }
 

@@ -97,8 +97,7 @@ public:
         if (_consumer.pushed_seen == popped_count && !look_for_items()) {
             return 0;
         }
-        const std::size_t count =
-            std::min(items.size(), _consumer.pushed_seen - popped_count);
+        const std::size_t count = std::min(items.size(), _consumer.pushed_seen - popped_count);
         for (std::size_t i = 0; i < count; ++i) {
             items[i] = _slots[(popped_count + i) % Capacity];
         }

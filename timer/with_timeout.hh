@@ -48,9 +48,9 @@ future<T> with_timeout(std::chrono::time_point<Clock, Duration> moment, future<T
 // The same, counted from now.
 template <typename Clock = steady_clock, typename Rep, typename Period, typename T>
 future<T> with_timeout(std::chrono::duration<Rep, Period> limit, future<T> work) {
-    return with_timeout(local_timers().now<Clock>() +
-                            std::chrono::ceil<typename Clock::duration>(limit),
-                        std::move(work));
+    return with_timeout(
+        local_timers().now<Clock>() + std::chrono::ceil<typename Clock::duration>(limit),
+        std::move(work));
 }
 
 }  // namespace miniss

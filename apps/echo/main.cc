@@ -31,9 +31,8 @@ future<> echo(connected_socket peer) {
 
 future<> accept_all(server_socket& listener) {
     return keep_doing([&listener] {
-               return listener.accept().then([](connected_socket peer) {
-                   run_in_background("echo", echo(std::move(peer)));
-               });
+               return listener.accept().then(
+                   [](connected_socket peer) { run_in_background("echo", echo(std::move(peer))); });
            })
         .handle_exception_type([](const std::system_error& error) {
             if (error.code() != std::errc::operation_canceled) {  // That is: the shard stops.
@@ -53,7 +52,9 @@ int main(int argc, char** argv) {
                    run_in_background("accept",
                                      do_with(listen(local, {.reuse_port = true}), accept_all));
                })
-            .then([] { return wait_for_signal({SIGINT, SIGTERM}); })
+            .then([] {
+                return wait_for_signal({SIGINT, SIGTERM});
+            })
             .discard_result();
     });
 }

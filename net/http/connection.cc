@@ -55,9 +55,7 @@ future<stop_iteration> connection::step() {
 }
 
 future<stop_iteration> connection::receive() {
-    enter(_reader.has_head()    ? phase::content
-          : _reader.has_begun() ? phase::head
-                                : phase::idle);
+    enter(_reader.has_head() ? phase::content : _reader.has_begun() ? phase::head : phase::idle);
     return _in.read().then_wrapped([this](future<temporary_buffer<char>> received) {
         if (received.failed()) {
             return receive_failed(received.get_exception());
@@ -155,16 +153,15 @@ future<stop_iteration> connection::refuse(const refusal& why) {
 // So we only finish sending, and wait for the peer to close, for a while.
 future<> connection::linger() {
     enter(phase::linger);
-    return _out.close()
-        .then([this] {
-            return repeat([this, received_bytes = std::size_t(0)]() mutable {
-                return _in.read().then([&received_bytes](temporary_buffer<char>&& piece) {
-                    received_bytes += piece.size();
-                    const bool done = piece.empty() || received_bytes > lingering_bytes_max;
-                    return done ? stop_iteration::yes : stop_iteration::no;
-                });
+    return _out.close().then([this] {
+        return repeat([this, received_bytes = std::size_t(0)]() mutable {
+            return _in.read().then([&received_bytes](temporary_buffer<char>&& piece) {
+                received_bytes += piece.size();
+                const bool done = piece.empty() || received_bytes > lingering_bytes_max;
+                return done ? stop_iteration::yes : stop_iteration::no;
             });
         });
+    });
 }
 
 reply_context connection::context_of(const request& asked) const {

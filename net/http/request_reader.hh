@@ -24,8 +24,8 @@ class request_reader {
     chunked_parser _chunks;
     temporary_buffer<char> _piece;    // Received and not used yet.
     temporary_buffer<char> _current;  // Keeps the bytes that the current request refers to.
-    std::string _held;     // Its head, as far as it came in earlier pieces.
-    std::string _content;  // Its content, if that did not come whole behind the head.
+    std::string _held;                // Its head, as far as it came in earlier pieces.
+    std::string _content;             // Its content, if that did not come whole behind the head.
     std::string_view _content_view;
     refusal _error;
     stage _stage = stage::head;

@@ -59,8 +59,7 @@ TEST_CASE("many small pieces that are kept starve nobody", "[backend]") {
     CHECK(received.kept.size() == 1000);
 }
 
-TEST_CASE("more connections than there are buffers may receive at the same moment",
-          "[backend]") {
+TEST_CASE("more connections than there are buffers may receive at the same moment", "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
     std::vector<recorder*> received;
     std::vector<int> writers;

@@ -11,8 +11,7 @@
 using namespace miniss;
 using namespace std::chrono_literals;
 
-TEST_CASE("an accept_op brings one connection after the other until it is cancelled",
-          "[backend]") {
+TEST_CASE("an accept_op brings one connection after the other until it is cancelled", "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::names())));
     const int listener = backend.listen();
     recorder& accepted = backend.start(accept_op{listener});
@@ -217,8 +216,7 @@ TEST_CASE("each operation ends when it is cancelled, but not inline", "[backend]
         message.msg_iov = &piece;
         message.msg_iovlen = 1;
         const int sent = cancelled(backend.start(send_op{first, &message}));
-        CHECK((sent == -ECANCELED ||
-               (sent > 0 && static_cast<std::size_t>(sent) < bytes.size())));
+        CHECK((sent == -ECANCELED || (sent > 0 && static_cast<std::size_t>(sent) < bytes.size())));
     }
 }
 

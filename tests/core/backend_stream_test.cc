@@ -39,11 +39,9 @@ bool is_broken(int result) { return result == -EPIPE || result == -ECONNRESET; }
 
 }  // namespace
 
-TEST_CASE("a receive_op brings what arrives, piece by piece, and then the end",
-          "[backend]") {
+TEST_CASE("a receive_op brings what arrives, piece by piece, and then the end", "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::names())));
-    const auto [reader, writer] =
-        GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
+    const auto [reader, writer] = GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
     recorder& received = backend.start(receive_op{reader});
     CHECK(backend->operations_in_flight() == 1);
     backend.send(writer, "hello ");
@@ -61,8 +59,7 @@ TEST_CASE("a receive_op brings what arrives, piece by piece, and then the end",
 
 TEST_CASE("a receive_op brings what was there before it, and the end at once", "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::names())));
-    const auto [reader, writer] =
-        GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
+    const auto [reader, writer] = GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
     backend.send(writer, "early");
     backend.close(writer);
     backend.settle();
@@ -149,8 +146,7 @@ TEST_CASE("a send_op without bytes completes with 0", "[backend]") {
 TEST_CASE("a send that is larger than all buffers completes once, when a slow reader has come",
           "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::names())));
-    const auto [reader, writer] =
-        GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
+    const auto [reader, writer] = GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
     const std::string bytes = numbered_bytes(backend.too_much_bytes());
     const std::size_t half = bytes.size() / 2;
     gathered all(bytes, GENERATE_REF(std::vector<std::size_t>{bytes.size()},
@@ -169,8 +165,7 @@ TEST_CASE("a send that is larger than all buffers completes once, when a slow re
 TEST_CASE("a send that breaks in between completes with what it had sent, or with the error",
           "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::names())));
-    const auto [reader, writer] =
-        GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
+    const auto [reader, writer] = GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
     const std::string bytes = numbered_bytes(backend.too_much_bytes());
     gathered all(bytes, {bytes.size()});
     recorder& sent = backend.start(send_op{writer, &all.message});
@@ -186,8 +181,7 @@ TEST_CASE("a send that breaks in between completes with what it had sent, or wit
 TEST_CASE("sending to somebody who has closed fails, and no signal kills the process",
           "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::names())));
-    const auto [reader, writer] =
-        GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
+    const auto [reader, writer] = GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
     backend.close(reader);
     backend.settle();
     backend.send(writer, "the first may still go out");
@@ -207,8 +201,7 @@ TEST_CASE("both directions of a socket are independent", "[backend]") {
     recorder& second_received = backend.start(receive_op{second});
     backend.run_until([&] {
         return first_received.bytes.size() == bytes.size() &&
-               second_received.bytes.size() == bytes.size() && first_sent.done &&
-               second_sent.done;
+               second_received.bytes.size() == bytes.size() && first_sent.done && second_sent.done;
     });
     CHECK((first_received.bytes == bytes));
     CHECK((second_received.bytes == bytes));
@@ -217,8 +210,7 @@ TEST_CASE("both directions of a socket are independent", "[backend]") {
 
 TEST_CASE("cancelling and restarting a receive_op loses no byte", "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::names())));
-    const auto [reader, writer] =
-        GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
+    const auto [reader, writer] = GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
     const std::string bytes = numbered_bytes(1'000'000);
     recorder& received = backend.start(receive_op{reader});
     int cancel_count = 0;
@@ -243,8 +235,7 @@ TEST_CASE("cancelling and restarting a receive_op loses no byte", "[backend]") {
 TEST_CASE("complete() may start the next operation: a ping-pong of ten thousand rounds",
           "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::names())));
-    const auto [first, second] =
-        GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
+    const auto [first, second] = GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
     const std::string ball = "*";
     gathered message(ball, {1});
     int rounds_left = 10'000;

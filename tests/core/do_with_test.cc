@@ -45,13 +45,13 @@ TEST_CASE("do_with() keeps its callable too", "[do_with]") {
     CHECK(trace == "d");
 }
 
-TEST_CASE("do_with() frees everything when the callable throws or is ready at once",
-          "[do_with]") {
+TEST_CASE("do_with() frees everything when the callable throws or is ready at once", "[do_with]") {
     test_shard shard;
     std::string trace;
     SECTION("throws") {
-        auto failed = do_with(destruction_note(trace, 'd'),
-                              [](destruction_note&) -> future<int> { throw std::logic_error("x"); });
+        auto failed = do_with(destruction_note(trace, 'd'), [](destruction_note&) -> future<int> {
+            throw std::logic_error("x");
+        });
         CHECK(trace == "d");
         CHECK_THROWS_AS(failed.get(), std::logic_error);
     }
@@ -75,9 +75,8 @@ TEST_CASE("do_with() frees its values before what follows runs", "[do_with]") {
 TEST_CASE("do_with() passes errors on, now and later", "[do_with]") {
     test_shard shard;
     CHECK_THROWS_AS(shard.run([] {
-        return do_with(1, [](int&) {
-            return sleep(1s).then([] { throw std::out_of_range("x"); });
-        });
+        return do_with(1,
+                       [](int&) { return sleep(1s).then([] { throw std::out_of_range("x"); }); });
     }),
                     std::out_of_range);
 }

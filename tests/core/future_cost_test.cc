@@ -77,9 +77,9 @@ TEST_CASE("running continuations allocates nothing", "[future][cost]") {
     test_shard shard;
     shard.run_until_rest();  // The world of the test does.
     promise<int> source;
-    auto result = source.get_future()
-                      .then([](int x) { return x + 1; })
-                      .then([](int x) { return make_ready_future<int>(x + 1); });
+    auto result = source.get_future().then([](int x) { return x + 1; }).then([](int x) {
+        return make_ready_future<int>(x + 1);
+    });
     shard_context& context = shard.shard().context;
     const allocations_since start;
     source.set_value(1);
@@ -207,8 +207,8 @@ TEST_CASE("values are only moved on their way through a chain", "[future]") {
     copy_count counts;
     const bool pending = GENERATE(false, true);
     promise<copy_tracked> source;
-    auto begin = pending ? source.get_future()
-                         : make_ready_future<copy_tracked>(copy_tracked(counts));
+    auto begin =
+        pending ? source.get_future() : make_ready_future<copy_tracked>(copy_tracked(counts));
     auto result = begin.then([](copy_tracked value) { return value; }).finally([] {});
     source.set_value(copy_tracked(counts));
     shard.run_until_rest();

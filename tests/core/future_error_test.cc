@@ -36,23 +36,25 @@ future<int> failing(bool later, const char* text) {
 
 }  // namespace
 
-TEST_CASE("handle_exception() gets the error, and its result takes the value's place",
-          "[future]") {
+TEST_CASE("handle_exception() gets the error, and its result takes the value's place", "[future]") {
     test_shard shard(GENERATE(range(0u, 20u)));
     const bool later = GENERATE(false, true);
-    auto result = failing(later, "x").handle_exception(
-        [](std::exception_ptr error) { return static_cast<int>(text_of(error).size()); });
+    auto result = failing(later, "x").handle_exception([](std::exception_ptr error) {
+        return static_cast<int>(text_of(error).size());
+    });
     shard.run_until_rest();
     CHECK(result.get() == 1);
 }
 
 TEST_CASE("handle_exception() may return a future or fail again", "[future]") {
     test_shard shard;
-    auto recovered = failing(false, "x").handle_exception(
-        [](std::exception_ptr) { return make_ready_future<int>(2); });
+    auto recovered = failing(false, "x").handle_exception([](std::exception_ptr) {
+        return make_ready_future<int>(2);
+    });
     CHECK(recovered.get() == 2);
-    auto failed = failing(false, "x").handle_exception(
-        [](std::exception_ptr) -> future<int> { throw std::logic_error("y"); });
+    auto failed = failing(false, "x").handle_exception([](std::exception_ptr) -> future<int> {
+        throw std::logic_error("y");
+    });
     CHECK_THROWS_AS(failed.get(), std::logic_error);
 }
 
@@ -81,10 +83,11 @@ TEST_CASE("handle_exception_type() handles its type and those derived from it", 
     auto by_base = failing(later, "12345").handle_exception_type([](const std::exception& error) {
         return static_cast<int>(std::string(error.what()).size());
     });
-    auto by_itself = failing(later, "x").handle_exception_type(
-        [](std::runtime_error& error) { return error.what()[0] == 'x' ? 1 : 0; });
-    auto other = failing(later, "x").handle_exception_type(
-        [](const std::logic_error&) { return 0; });
+    auto by_itself = failing(later, "x").handle_exception_type([](std::runtime_error& error) {
+        return error.what()[0] == 'x' ? 1 : 0;
+    });
+    auto other =
+        failing(later, "x").handle_exception_type([](const std::logic_error&) { return 0; });
     shard.run_until_rest();
     CHECK(by_base.get() == 5);
     CHECK(by_itself.get() == 1);
@@ -131,9 +134,8 @@ TEST_CASE("if both fail, finally() nests the two errors", "[future]") {
     test_shard shard(GENERATE(range(0u, 20u)));
     const bool first_later = GENERATE(false, true);
     const bool second_later = GENERATE(false, true);
-    auto result = failing(first_later, "original").finally([&] {
-        return failing(second_later, "cleanup");
-    });
+    auto result =
+        failing(first_later, "original").finally([&] { return failing(second_later, "cleanup"); });
     shard.run_until_rest();
     try {
         result.get();
@@ -155,7 +157,9 @@ TEST_CASE("a failure at the end of a chain that nobody reads is reported once", 
     test_shard shard(GENERATE(range(0u, 5u)));
     const expect_ignored_failures one(1);
     promise<> source;
-    { auto chain = source.get_future().then([] {}).then([] {}); }
+    {
+        auto chain = source.get_future().then([] {}).then([] {});
+    }
     source.set_exception(std::runtime_error("nobody reads this"));
     shard.run_until_rest();
     CHECK(one.so_far() == 1);
@@ -169,8 +173,7 @@ TEST_CASE("a failed future that is assigned over is reported", "[report]") {
     CHECK(result.get() == 1);
 }
 
-TEST_CASE("an error set on a promise whose future is gone is reported there and then",
-          "[report]") {
+TEST_CASE("an error set on a promise whose future is gone is reported there and then", "[report]") {
     test_shard shard;
     const expect_ignored_failures one(1);
     promise<> source;

@@ -25,12 +25,10 @@ TEST_CASE("then() on a ready future runs the callback before it returns", "[futu
     CHECK(result.get() == 21);
 }
 
-TEST_CASE("then() on a ready future runs the callback even if the time slice is over",
-          "[future]") {
+TEST_CASE("then() on a ready future runs the callback even if the time slice is over", "[future]") {
     test_shard shard(GENERATE(range(0u, 20u)));
     shard.run([] {
-        while (!need_preempt()) {
-        }
+        while (!need_preempt()) {}
         CHECK(make_ready_future<>().then([] {}).available());
     });
 }
@@ -117,10 +115,11 @@ TEST_CASE("a failed future skips then()", "[future]") {
     bool ran = false;
     auto begin = pending ? source.get_future()
                          : make_exception_future<int>(std::runtime_error("disk on fire"));
-    auto end = begin.then([&](int x) {
-                        ran = true;
-                        return x;
-                    })
+    auto end = begin
+                   .then([&](int x) {
+                       ran = true;
+                       return x;
+                   })
                    .then([&](int) { ran = true; });
     if (pending) {
         source.set_exception(std::runtime_error("disk on fire"));
@@ -197,8 +196,7 @@ TEST_CASE("discard_result() drops the value and keeps the error", "[future]") {
     CHECK_NOTHROW(make_ready_future<>().discard_result().get());
 }
 
-TEST_CASE("futurize_invoke() turns values, nothing, futures and throws into futures",
-          "[future]") {
+TEST_CASE("futurize_invoke() turns values, nothing, futures and throws into futures", "[future]") {
     test_shard shard;
     CHECK(futurize_invoke([] { return 1; }).get() == 1);
     CHECK(futurize_invoke([](int x) { return make_ready_future<int>(x); }, 2).get() == 2);

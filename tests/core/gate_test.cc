@@ -116,8 +116,7 @@ TEST_CASE("assigning a holder leaves the gate that it held", "[gate]") {
     CHECK(b.get_count() == 1);
 }
 
-TEST_CASE("with_gate() is inside until its future is ready, and leaves on errors too",
-          "[gate]") {
+TEST_CASE("with_gate() is inside until its future is ready, and leaves on errors too", "[gate]") {
     test_shard shard(GENERATE(range(0u, 20u)));
     gate g;
     SECTION("a value") {
@@ -133,7 +132,8 @@ TEST_CASE("with_gate() is inside until its future is ready, and leaves on errors
     }
     SECTION("a failed future") {
         CHECK_THROWS_AS(shard.run([&] {
-            return with_gate(g, [&] { return sleep(1s).then([] { throw std::logic_error("x"); }); });
+            return with_gate(g,
+                             [&] { return sleep(1s).then([] { throw std::logic_error("x"); }); });
         }),
                         std::logic_error);
     }
@@ -146,8 +146,7 @@ TEST_CASE("with_gate() is inside until its future is ready, and leaves on errors
     CHECK(g.get_count() == 0);
 }
 
-TEST_CASE("with_gate() keeps its callable at one address until its future is ready",
-          "[gate]") {
+TEST_CASE("with_gate() keeps its callable at one address until its future is ready", "[gate]") {
     test_shard shard(GENERATE(range(0u, 20u)));
     gate g;
     std::string trace;

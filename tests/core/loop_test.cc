@@ -56,8 +56,8 @@ TEST_CASE("a million ready rounds take constant stack and one allocation", "[loo
         const allocations_since start;
         loop = repeat([&] {
             depth.measure();
-            return make_ready_future<stop_iteration>(
-                ++rounds == 1'000'000 ? stop_iteration::yes : stop_iteration::no);
+            return make_ready_future<stop_iteration>(++rounds == 1'000'000 ? stop_iteration::yes
+                                                                           : stop_iteration::no);
         });
         CHECK(start.count() == 1);
     });
@@ -303,9 +303,8 @@ TEST_CASE("a loop keeps its callable at one address until it ends, and no longer
         shard.run([&] {
             return repeat([&, note = destruction_note(trace, 'd')] {
                 look_at(&note);
-                return sleep(1s).then([&] {
-                    return ++rounds == 5 ? stop_iteration::yes : stop_iteration::no;
-                });
+                return sleep(1s).then(
+                    [&] { return ++rounds == 5 ? stop_iteration::yes : stop_iteration::no; });
             });
         });
     }

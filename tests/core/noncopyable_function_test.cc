@@ -48,8 +48,7 @@ TEST_CASE("small callables need no allocation, large ones need one",
     CHECK(start.count() == 1);
 }
 
-TEST_CASE("it destroys its callable when it dies or is assigned over",
-          "[noncopyable_function]") {
+TEST_CASE("it destroys its callable when it dies or is assigned over", "[noncopyable_function]") {
     std::string trace;
     std::array<void*, 8> ballast{};
     {

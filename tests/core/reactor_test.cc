@@ -165,8 +165,7 @@ TEST_CASE("when the time slice is over the rest of the tasks waits for the next 
     CHECK(shard.loop.run_one_turn());
     CHECK(run_count >= 5);  // A slice is 500 us.
     CHECK(run_count <= 16);
-    while (shard.loop.run_one_turn()) {
-    }
+    while (shard.loop.run_one_turn()) {}
     CHECK(run_count == 100);
     CHECK(polls_before_last >= 6);
 }
@@ -383,8 +382,7 @@ TEST_CASE("waits that are a little too long to look through are slept through",
     CHECK(!ends_with_looking(looks_before_sleep(20us, waits)));
 }
 
-TEST_CASE("a shard whose waits become long stops looking after a few of them",
-          "[reactor][sleep]") {
+TEST_CASE("a shard whose waits become long stops looking after a few of them", "[reactor][sleep]") {
     std::vector<std::chrono::nanoseconds> waits(30, 5us);
     waits.insert(waits.end(), 3, 10s);
     CHECK(!ends_with_looking(looks_before_sleep(20us, waits)));

@@ -16,8 +16,8 @@ public:
     mutable std::size_t look_count = 0;
 
     std::function<bool()> on_poll = [] { return false; };
-    std::function<void(steady_clock::time_point deadline)> on_wait =
-        [](steady_clock::time_point) {};
+    std::function<void(steady_clock::time_point deadline)> on_wait = [](steady_clock::time_point) {
+    };
     std::size_t poll_count = 0;
     std::size_t wait_count = 0;
 

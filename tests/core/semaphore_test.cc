@@ -108,8 +108,8 @@ TEST_CASE("with_semaphore() puts the units back on errors too", "[semaphore]") {
     }),
                     std::logic_error);
     CHECK_THROWS_AS(shard.run([&] {
-        return with_semaphore(
-            units, 2, [] { return sleep(1s).then([] { throw std::logic_error("x"); }); });
+        return with_semaphore(units, 2,
+                              [] { return sleep(1s).then([] { throw std::logic_error("x"); }); });
     }),
                     std::logic_error);
     CHECK(units.available_units() == 2);

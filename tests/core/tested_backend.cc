@@ -124,8 +124,8 @@ int tested_backend::listen(int backlog) {
     sockaddr_in any_port{};
     any_port.sin_family = AF_INET;
     any_port.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(_backend->sockets().bind(fd, reinterpret_cast<sockaddr*>(&any_port),
-                                     sizeof any_port) == 0);
+    REQUIRE(_backend->sockets().bind(fd, reinterpret_cast<sockaddr*>(&any_port), sizeof any_port) ==
+            0);
     REQUIRE(_backend->sockets().listen(fd, backlog) == 0);
     return fd;
 }

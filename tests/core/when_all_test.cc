@@ -80,13 +80,10 @@ TEST_CASE("when_all() waits for the last", "[when_all]") {
 TEST_CASE("errors in futures of when_all() that nobody reads are reported", "[when_all]") {
     test_shard shard;
     const expect_ignored_failures two(2);
-    shard.run([] {
-        return when_all(error_after(0s, "a"), error_after(1s, "b")).discard_result();
-    });
+    shard.run([] { return when_all(error_after(0s, "a"), error_after(1s, "b")).discard_result(); });
 }
 
-TEST_CASE("when_all() calls callables, and what they throw becomes a failed future",
-          "[when_all]") {
+TEST_CASE("when_all() calls callables, and what they throw becomes a failed future", "[when_all]") {
     test_shard shard;
     shard.run([] {
         return when_all([] { return value_after(1s, 1); }, [] { return 2; },
@@ -119,8 +116,7 @@ TEST_CASE("when_all() over a range gives a vector of ready futures", "[when_all]
     CHECK(all[2].get() == 3);
 }
 
-TEST_CASE("when_all() costs one allocation, and one for each pending future",
-          "[when_all][cost]") {
+TEST_CASE("when_all() costs one allocation, and one for each pending future", "[when_all][cost]") {
     test_shard shard;
     promise<int> first;
     promise<int> second;
@@ -172,9 +168,8 @@ TEST_CASE("when_all_succeed() over a range gives a vector of values", "[when_all
         futures[1] = error_after(9s, "first");
         futures[3] = error_after(0s, "second");
         const auto begin = shard.now();
-        CHECK(error_of(shard, [&] {
-                  return when_all_succeed(futures.begin(), futures.end());
-              }) == "first");
+        CHECK(error_of(shard, [&] { return when_all_succeed(futures.begin(), futures.end()); }) ==
+              "first");
         CHECK(shard.now() - begin == 9s);
     }
 }
@@ -190,18 +185,16 @@ TEST_CASE("when_all_succeed() over a range of future<> gives nothing but success
     }
     SECTION("error") {
         futures.push_back(make_exception_future<>(std::runtime_error("x")));
-        CHECK(error_of(shard, [&] {
-                  return when_all_succeed(futures.begin(), futures.end());
-              }) == "x");
+        CHECK(error_of(shard, [&] { return when_all_succeed(futures.begin(), futures.end()); }) ==
+              "x");
     }
 }
 
 TEST_CASE("when_all_succeed() moves values that cannot be copied", "[when_all]") {
     test_shard shard;
     auto [one, two] = shard.run([] {
-        return when_all_succeed(
-            make_ready_future<std::unique_ptr<int>>(std::make_unique<int>(1)),
-            sleep(1s).then([] { return std::make_unique<int>(2); }));
+        return when_all_succeed(make_ready_future<std::unique_ptr<int>>(std::make_unique<int>(1)),
+                                sleep(1s).then([] { return std::make_unique<int>(2); }));
     });
     CHECK(*one == 1);
     CHECK(*two == 2);

@@ -189,6 +189,9 @@ TEST_CASE("a listener that dies closes all who wait", "[accept]") {
 
 TEST_CASE("without a descriptor accept() fails, and goes on when there is one", "[accept]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
+    auto stopped = listen(socket_address::parse("127.0.0.1:0"));
+    stopped.stop();
+    CHECK(next_error(shard, stopped) == ECONNABORTED);
     auto listener = listen(socket_address::parse("127.0.0.1:0"));
     const auto peers = connect_many(listener, 3);
     {
@@ -201,6 +204,9 @@ TEST_CASE("without a descriptor accept() fails, and goes on when there is one", 
 
 TEST_CASE("stop() without a descriptor still closes the listener", "[accept]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
+    auto stopped = listen(socket_address::parse("127.0.0.1:0"));
+    stopped.stop();
+    CHECK(next_error(shard, stopped) == ECONNABORTED);
     auto listener = listen(socket_address::parse("127.0.0.1:0"));
     auto peers = connect_many(listener, 3);
     {

@@ -22,9 +22,8 @@ int errno_thrown_by(Func&& func) {
 // Of the std::system_error that `work` fails with; 0 if it succeeds.
 template <typename T>
 future<int> errno_of(future<T> work) {
-    return work.then_wrapped([](future<T> ended) {
-        return errno_thrown_by([&ended] { (void)ended.get(); });
-    });
+    return work.then_wrapped(
+        [](future<T> ended) { return errno_thrown_by([&ended] { (void)ended.get(); }); });
 }
 
 }  // namespace miniss

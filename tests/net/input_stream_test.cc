@@ -5,8 +5,8 @@
 #include <stdexcept>
 
 #include <miniss/core/loop.hh>
-#include <miniss/tests/test_shard.hh>
 #include <miniss/tests/catch.hh>
+#include <miniss/tests/test_shard.hh>
 #include <miniss/timer/sleep.hh>
 
 using namespace miniss;
@@ -49,8 +49,7 @@ private:
 };
 
 input_stream<char> stream_of(std::deque<std::string> pieces, bool waits, bool fails = false) {
-    return input_stream<char>(
-        std::make_unique<scripted_source>(std::move(pieces), waits, fails));
+    return input_stream<char>(std::make_unique<scripted_source>(std::move(pieces), waits, fails));
 }
 
 // All ways to cut `text` into up to three pieces, and into single bytes.
@@ -176,8 +175,8 @@ TEST_CASE("skip() drops that many bytes, or all where the stream ends before", "
 
 TEST_CASE("an error of the source reaches every kind of read", "[input_stream]") {
     for_each_cut(true, [](input_stream<char>& stream) {
-        return stream.read_exactly(text.size() + 1).then_wrapped(
-            [](future<temporary_buffer<char>> ended) {
+        return stream.read_exactly(text.size() + 1)
+            .then_wrapped([](future<temporary_buffer<char>> ended) {
                 REQUIRE_THROWS_AS(ended.get(), std::runtime_error);
             });
     });
@@ -187,9 +186,8 @@ TEST_CASE("an error of the source reaches every kind of read", "[input_stream]")
         });
     });
     for_each_cut(true, [](input_stream<char>& stream) {
-        return read_rest(stream).then_wrapped([](future<std::string> ended) {
-            REQUIRE_THROWS_AS(ended.get(), std::runtime_error);
-        });
+        return read_rest(stream).then_wrapped(
+            [](future<std::string> ended) { REQUIRE_THROWS_AS(ended.get(), std::runtime_error); });
     });
 }
 

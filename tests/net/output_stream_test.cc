@@ -183,8 +183,7 @@ TEST_CASE("whatever is written, it arrives in order", "[output_stream]") {
     CHECK(stream.record.closed);
 }
 
-TEST_CASE("an error of the sink comes out of the write or flush() that met it",
-          "[output_stream]") {
+TEST_CASE("an error of the sink comes out of the write or flush() that met it", "[output_stream]") {
     test_shard shard;
     recorded_stream stream;
     stream.record.fails = true;

@@ -67,8 +67,8 @@ public:
     std::size_t try_send(std::string_view bytes) {
         std::size_t sent_bytes = 0;
         while (sent_bytes < bytes.size()) {
-            const auto sent = ::send(_fd, bytes.data() + sent_bytes, bytes.size() - sent_bytes,
-                                     MSG_NOSIGNAL);
+            const auto sent =
+                ::send(_fd, bytes.data() + sent_bytes, bytes.size() - sent_bytes, MSG_NOSIGNAL);
             if (sent < 0) {
                 _error = errno == EAGAIN ? _error : errno;
                 break;

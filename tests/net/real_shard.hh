@@ -94,7 +94,8 @@ public:
 
     // Runs until nothing is under way any more: whatever was dropped is closed by then.
     void run_until_idle() {
-        run_until([this] { return _backend->operations_in_flight() == 0 && !_loop.run_one_turn(); });
+        run_until(
+            [this] { return _backend->operations_in_flight() == 0 && !_loop.run_one_turn(); });
     }
 };
 

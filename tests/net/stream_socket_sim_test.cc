@@ -99,23 +99,25 @@ TEST_CASE("a read that was interrupted fails, and later ones lose nothing",
     int interrupted_count = 0;
     int failed_count = 0;
     bool ended = false;
-    auto reading = do_until([&] { return ended; }, [&] {
-        return world.far_in.read_exactly(700).then_wrapped(
-            [&](future<temporary_buffer<char>> ready) {
-                try {
-                    const auto piece = ready.get();
-                    received += piece.view();
-                    ended = piece.empty();
-                } catch (const std::system_error& error) {
-                    REQUIRE(error.code().value() == ECANCELED);
-                    ++failed_count;
-                }
-            });
-    });
-    auto interrupting = do_until([&] { return ended; }, [&] {
-        interrupted_count += world.far.interrupt_input() ? 1 : 0;
-        return sleep(50us);
-    });
+    auto reading = do_until([&] { return ended; },
+                            [&] {
+                                return world.far_in.read_exactly(700).then_wrapped(
+                                    [&](future<temporary_buffer<char>> ready) {
+                                        try {
+                                            const auto piece = ready.get();
+                                            received += piece.view();
+                                            ended = piece.empty();
+                                        } catch (const std::system_error& error) {
+                                            REQUIRE(error.code().value() == ECANCELED);
+                                            ++failed_count;
+                                        }
+                                    });
+                            });
+    auto interrupting = do_until([&] { return ended; },
+                                 [&] {
+                                     interrupted_count += world.far.interrupt_input() ? 1 : 0;
+                                     return sleep(50us);
+                                 });
     world.shard.run([&] {
         return when_all_succeed(std::move(reading), std::move(interrupting),
                                 write_all(world.near_out, sent, 900))
@@ -144,12 +146,10 @@ TEST_CASE("who has finished sending can still receive", "[stream_socket][sim]") 
         return write_all(world.far_out, "you said " + asked, 100);
     });
     const auto answer = world.shard.run([&] {
-        return world.near_out.write("hello")
-            .then([&] { return world.near_out.flush(); })
-            .then([&] {
-                world.near.shutdown_output();
-                return read_to_end(world.near_in);
-            });
+        return world.near_out.write("hello").then([&] { return world.near_out.flush(); }).then([&] {
+            world.near.shutdown_output();
+            return read_to_end(world.near_in);
+        });
     });
     CHECK(answer == "you said hello");
     world.shard.run([&] { return std::move(serving); });

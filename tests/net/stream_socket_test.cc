@@ -93,8 +93,8 @@ TEST_CASE("a slow reader gets every byte of a send that the kernel takes in part
           "[stream_socket]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
     const bool tcp = GENERATE(false, true);
-    connected_pair pair(shard, as_accepted(shard.backend(),
-                                           tcp ? make_tcp_pair() : make_socketpair()));
+    connected_pair pair(shard,
+                        as_accepted(shard.backend(), tcp ? make_tcp_pair() : make_socketpair()));
     const std::string sent = distinct_bytes(3'000'000);
     auto writing = pair.out.write(sent);
     run_some_turns(shard);
@@ -133,8 +133,8 @@ TEST_CASE("a peer whose bytes nobody reads has to wait, and none of them is lost
           "[stream_socket]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
     const bool tcp = GENERATE(false, true);
-    connected_pair pair(shard, as_accepted(shard.backend(),
-                                           tcp ? make_tcp_pair() : make_socketpair()));
+    connected_pair pair(shard,
+                        as_accepted(shard.backend(), tcp ? make_tcp_pair() : make_socketpair()));
     const std::string sent = distinct_bytes(8'000'000);
     pair.peer.send(std::string_view(sent).substr(0, 1));
     CHECK(pair.read() == sent.substr(0, 1));  // Now it receives ahead.
@@ -154,14 +154,13 @@ TEST_CASE("a peer whose bytes nobody reads has to wait, and none of them is lost
 TEST_CASE("writing to a peer that is gone fails, with no signal", "[stream_socket]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
     const bool tcp = GENERATE(false, true);
-    connected_pair pair(shard, as_accepted(shard.backend(),
-                                           tcp ? make_tcp_pair() : make_socketpair()));
+    connected_pair pair(shard,
+                        as_accepted(shard.backend(), tcp ? make_tcp_pair() : make_socketpair()));
     pair.peer.close();
     int error = 0;
     for (int i = 0; i < 100 && error == 0; ++i) {
-        error = shard.run([&] {
-            return errno_of(pair.out.write("x").then([&] { return pair.out.flush(); }));
-        });
+        error = shard.run(
+            [&] { return errno_of(pair.out.write("x").then([&] { return pair.out.flush(); })); });
     }
     CHECK((error == EPIPE || error == ECONNRESET));
     CHECK(shard.run([&] {
@@ -172,8 +171,8 @@ TEST_CASE("writing to a peer that is gone fails, with no signal", "[stream_socke
 TEST_CASE("a write that waits fails when the peer goes", "[stream_socket]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
     const bool tcp = GENERATE(false, true);
-    connected_pair pair(shard, as_accepted(shard.backend(),
-                                           tcp ? make_tcp_pair() : make_socketpair()));
+    connected_pair pair(shard,
+                        as_accepted(shard.backend(), tcp ? make_tcp_pair() : make_socketpair()));
     auto writing = errno_of(pair.out.write(distinct_bytes(3'000'000)));
     run_some_turns(shard);
     CHECK_FALSE(writing.available());
@@ -214,25 +213,25 @@ TEST_CASE("the end of the stream stands behind the last bytes, also if nobody re
 TEST_CASE("shutdown_output() ends a write that waits", "[stream_socket]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
     const bool tcp = GENERATE(false, true);
-    connected_pair pair(shard, as_accepted(shard.backend(),
-                                           tcp ? make_tcp_pair() : make_socketpair()));
+    connected_pair pair(shard,
+                        as_accepted(shard.backend(), tcp ? make_tcp_pair() : make_socketpair()));
     auto writing = errno_of(pair.out.write(distinct_bytes(3'000'000)));
     run_some_turns(shard);
     CHECK_FALSE(writing.available());
     pair.socket.shutdown_output();
     CHECK(shard.run([&] { return std::move(writing); }) == EPIPE);
     shard.run_until([&] { return pair.peer.ended(); });
-    CHECK(shard.run([&] { return errno_of(pair.out.write("x").then([&] {
-        return pair.out.flush();
-    })); }) == EPIPE);
+    CHECK(shard.run([&] {
+        return errno_of(pair.out.write("x").then([&] { return pair.out.flush(); }));
+    }) == EPIPE);
 }
 
 TEST_CASE("dropping a socket in the middle of everything closes it", "[stream_socket]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
     const bool tcp = GENERATE(false, true);
     const auto before = descriptor_count();
-    connected_pair pair(shard, as_accepted(shard.backend(),
-                                           tcp ? make_tcp_pair() : make_socketpair()));
+    connected_pair pair(shard,
+                        as_accepted(shard.backend(), tcp ? make_tcp_pair() : make_socketpair()));
     auto reading = errno_of(pair.in.read());
     auto writing = errno_of(pair.out.write(distinct_bytes(3'000'000)));
     const bool is_under_way = GENERATE(false, true);

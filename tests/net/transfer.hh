@@ -24,8 +24,7 @@ inline std::string distinct_bytes(std::size_t size, std::uint32_t seed = 1) {
 
 // Takes over a connected descriptor of this shard's backend.
 inline connected_socket adopt_socket(io_backend& backend, int fd) {
-    return connected_socket(
-        internal::stream_socket_ref(*new internal::stream_socket(backend, fd)));
+    return connected_socket(internal::stream_socket_ref(*new internal::stream_socket(backend, fd)));
 }
 
 // Everything up to the end of the stream. Lifetime: keep the stream until the future is ready.
@@ -42,16 +41,14 @@ inline future<std::string> read_to_end(input_stream<char>& stream) {
 }
 
 // Writes `bytes` in pieces of up to `piece_bytes`, flushing each, then ends the stream.
-inline future<> write_all(output_stream<char>& stream, std::string bytes,
-                          std::size_t piece_bytes) {
-    return repeat([&stream, bytes = std::move(bytes), piece_bytes,
-                   at = std::size_t(0)]() mutable {
+inline future<> write_all(output_stream<char>& stream, std::string bytes, std::size_t piece_bytes) {
+    return repeat([&stream, bytes = std::move(bytes), piece_bytes, at = std::size_t(0)]() mutable {
                const auto piece = std::string_view(bytes).substr(at, piece_bytes);
                at += piece.size();
                const auto stop = at == bytes.size() ? stop_iteration::yes : stop_iteration::no;
-               return stream.write(piece)
-                   .then([&stream] { return stream.flush(); })
-                   .then([stop] { return stop; });
+               return stream.write(piece).then([&stream] { return stream.flush(); }).then([stop] {
+                   return stop;
+               });
            })
         .finally([&stream] { return stream.close(); });
 }

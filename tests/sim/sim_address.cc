@@ -67,8 +67,7 @@ void sim_address::set_port(std::uint16_t port) noexcept {
 }
 
 bool sim_address::covers(const sim_address& other) const noexcept {
-    return family() == other.family() && port() == other.port() &&
-           (is_any() || same_host(other));
+    return family() == other.family() && port() == other.port() && (is_any() || same_host(other));
 }
 
 bool sim_address::is_any() const noexcept {

@@ -60,9 +60,7 @@ public:
         const bool slice_is_over = ++_question_count > question_count_max;
         return _clock.now() + (slice_is_over ? reactor::time_slice : std::chrono::microseconds(0));
     }
-    system_clock::time_point time_of_day() const noexcept override {
-        return _clock.time_of_day();
-    }
+    system_clock::time_point time_of_day() const noexcept override { return _clock.time_of_day(); }
     socket_calls& sockets() noexcept override { return _network; }
     const char* name() const noexcept override { return "simulated"; }
 

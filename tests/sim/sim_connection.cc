@@ -18,8 +18,8 @@ std::optional<int> sim_connection::send(unsigned side, const char* data, std::si
         return -EPIPE;
     }
     stream& sent = mine.sent;
-    const std::size_t room = _options.window_bytes - std::min(sent.byte_count,
-                                                              _options.window_bytes);
+    const std::size_t room =
+        _options.window_bytes - std::min(sent.byte_count, _options.window_bytes);
     if (room == 0 || is_paused(mine)) {
         return std::nullopt;
     }
@@ -45,8 +45,7 @@ std::optional<io_result> sim_connection::receive(unsigned side) {
         return result;
     }
     stream& incoming = _ends[1 - side].sent;
-    const bool has_bytes = !incoming.pieces.empty() &&
-                           incoming.pieces.front().due <= _clock.now();
+    const bool has_bytes = !incoming.pieces.empty() && incoming.pieces.front().due <= _clock.now();
     if (is_past(mine.reset) && (mine.reset_loses_bytes || !has_bytes)) {
         result.value = -ECONNRESET;
     } else if (has_bytes) {
@@ -63,8 +62,7 @@ std::optional<io_result> sim_connection::receive(unsigned side) {
 bool sim_connection::readable(unsigned side) const noexcept {
     const end& mine = _ends[side];
     const stream& incoming = _ends[1 - side].sent;
-    const bool has_bytes = !incoming.pieces.empty() &&
-                           incoming.pieces.front().due <= _clock.now();
+    const bool has_bytes = !incoming.pieces.empty() && incoming.pieces.front().due <= _clock.now();
     const bool has_ended = incoming.pieces.empty() && is_past(incoming.end);
     return !mine.receives || is_past(mine.reset) || has_bytes || has_ended;
 }
@@ -75,8 +73,7 @@ temporary_buffer<char> sim_connection::take(stream& from) {
     for (const piece& each : from.pieces) {
         arrived += each.due <= _clock.now() ? each.bytes.size() : 0;
     }
-    temporary_buffer<char> taken(
-        _random.piece(std::min(arrived, _options.receive_bytes_max)));
+    temporary_buffer<char> taken(_random.piece(std::min(arrived, _options.receive_bytes_max)));
     std::size_t filled = 0;
     while (filled < taken.size()) {
         std::string& first = from.pieces.front().bytes;

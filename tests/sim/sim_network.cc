@@ -247,7 +247,8 @@ bool sim_network::readable(int fd) {
     if (asked.connection != nullptr) {
         return asked.connection->readable(asked.side);
     }
-    return !asked.listening || (!asked.backlog.empty() && asked.backlog.front().due <= _clock.now());
+    return !asked.listening ||
+           (!asked.backlog.empty() && asked.backlog.front().due <= _clock.now());
 }
 
 void sim_network::enter(int fd) { ++socket_of(fd).operation_count; }

@@ -284,8 +284,7 @@ TEST_CASE("closing a listener resets those it had not accepted", "[sim]") {
     CHECK(end == -ECONNRESET);
 }
 
-TEST_CASE("descriptors are as few as the network allows, and the lowest is used again",
-          "[sim]") {
+TEST_CASE("descriptors are as few as the network allows, and the lowest is used again", "[sim]") {
     quiet_network world;
     const int first = world.network.open(AF_INET, SOCK_STREAM);
     const int second = world.network.open(AF_INET, SOCK_STREAM);

@@ -143,11 +143,9 @@ TEST_CASE("run_on() runs on the shard and gives its value or its error", "[sim]"
     world.add_shard();
     sim::sim_shard& second = world.add_shard();
     CHECK(world.run_on(second, [] { return this_shard_id(); }) == 1);
-    CHECK(world.run_on(second, [] { return sleep(1s).then([] { return this_shard_id(); }); }) ==
-          1);
+    CHECK(world.run_on(second, [] { return sleep(1s).then([] { return this_shard_id(); }); }) == 1);
     CHECK_NOTHROW(world.run_on(second, [] {}));
-    CHECK_THROWS_AS(world.run_on(second, [] { throw std::out_of_range("x"); }),
-                    std::out_of_range);
+    CHECK_THROWS_AS(world.run_on(second, [] { throw std::out_of_range("x"); }), std::out_of_range);
 }
 
 TEST_CASE("what one shard does in its last turn before it rests reaches the others", "[sim]") {

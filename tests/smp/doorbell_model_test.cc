@@ -138,7 +138,7 @@ bool may_lose_sleeper(const std::vector<program>& programs) {
 }
 
 const program sender = {
-    {action::store, queue}, {action::fence},        {action::go_on_if, asleep},
+    {action::store, queue}, {action::fence}, {action::go_on_if, asleep},
     {action::take, asleep}, {action::wake},
 };
 const program sleeper = {

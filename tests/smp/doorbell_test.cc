@@ -35,8 +35,7 @@ TEST_CASE("one sleep takes one wake-up, however many ring", "[doorbell]") {
 // Goal: no wake-up is lost between real threads. Method: two threads throw a ball back and forth,
 // and each lies down after every throw; who sleeps without being woken holds up the game for ever,
 // which the test's time limit notices.
-TEST_CASE("two threads that sleep between all steps never sleep on what has come",
-          "[doorbell]") {
+TEST_CASE("two threads that sleep between all steps never sleep on what has come", "[doorbell]") {
     class parked final : public idle_backend {
         std::atomic<bool> _woken{false};
 

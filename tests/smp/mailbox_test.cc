@@ -264,8 +264,7 @@ TEST_CASE("calls between many shards all come back, in any order of turns", "[ma
             ++sent_count;
             shards.on(self, [&] {
                 (void)smp::submit_to(to, [self, then_to] {
-                    return smp::submit_to(then_to,
-                                          [self] { return self * 100 + this_shard_id(); });
+                    return smp::submit_to(then_to, [self] { return self * 100 + this_shard_id(); });
                 }).then([&, self, then_to](unsigned answer) {
                     CHECK(answer == self * 100 + then_to);
                     CHECK(this_shard_id() == self);

@@ -61,12 +61,10 @@ TEST_CASE("run() throws what main throws, or what its future fails with", "[runt
     const auto options = tested_shards(count);
     CHECK_THROWS_WITH(run(options, []() -> int { throw std::runtime_error("at once"); }),
                       "at once");
-    CHECK_THROWS_WITH(run(options,
-                          [] {
-                              return sleep(1ms).then(
-                                  []() -> int { throw std::runtime_error("later"); });
-                          }),
-                      "later");
+    CHECK_THROWS_WITH(
+        run(options,
+            [] { return sleep(1ms).then([]() -> int { throw std::runtime_error("later"); }); }),
+        "later");
     CHECK_THROWS_AS(run(options, [] { throw 7; }), int);
 }
 
@@ -133,11 +131,14 @@ TEST_CASE("the other shards' threads take none of the process's signals", "[runt
         sigset_t here;
         pthread_sigmask(SIG_BLOCK, nullptr, &here);
         CHECK(sigismember(&here, SIGTERM) == sigismember(&before, SIGTERM));
-        return smp::submit_to(1, [] {
-            sigset_t there;
-            pthread_sigmask(SIG_BLOCK, nullptr, &there);
-            return sigismember(&there, SIGTERM) == 1 && sigismember(&there, SIGSEGV) == 0;
-        }).then([](bool right) { CHECK(right); });
+        return smp::submit_to(1,
+                              [] {
+                                  sigset_t there;
+                                  pthread_sigmask(SIG_BLOCK, nullptr, &there);
+                                  return sigismember(&there, SIGTERM) == 1 &&
+                                         sigismember(&there, SIGSEGV) == 0;
+                              })
+            .then([](bool right) { CHECK(right); });
     });
 }
 
@@ -194,20 +195,21 @@ TEST_CASE("calls that are in flight when main ends are answered or fail", "[runt
     std::atomic<int> failed_count{0};
     run(tested_shards(3), [&, seed] {
         return smp::invoke_on_all([&] {
-            for (unsigned i = 0; i < 300; ++i) {
-                const unsigned to = i % smp::count;
-                (void)smp::submit_to(to, [i] {
-                    return i % 5 == 0 ? sleep(1h) : make_ready_future<>();
-                }).then_wrapped([&](future<> ended) {
-                    ++ended_count;
-                    try {
-                        ended.get();
-                    } catch (const sleep_aborted&) {
-                        ++failed_count;
-                    }
-                });
-            }
-        }).then([seed] { return sleep(seed * 20us); });
+                   for (unsigned i = 0; i < 300; ++i) {
+                       const unsigned to = i % smp::count;
+                       (void)smp::submit_to(to, [i] {
+                           return i % 5 == 0 ? sleep(1h) : make_ready_future<>();
+                       }).then_wrapped([&](future<> ended) {
+                           ++ended_count;
+                           try {
+                               ended.get();
+                           } catch (const sleep_aborted&) {
+                               ++failed_count;
+                           }
+                       });
+                   }
+               })
+            .then([seed] { return sleep(seed * 20us); });
     });
     CHECK(ended_count == 900);
     CHECK(failed_count == 180);
@@ -217,29 +219,27 @@ TEST_CASE("a call that waits for what never comes fails when main ends", "[runti
     static promise<>& never = *new promise<>();  // It outlives all shards.
     std::string error;
     run(tested_shards(2), [&error] {
-        (void)smp::submit_to(1, [] { return never.get_future(); })
-            .then_wrapped([&error](future<> ended) {
-                try {
-                    ended.get();
-                } catch (const shard_stopped& stopped) {
-                    error = stopped.what();
-                }
-                // What is left to be done may still call.
-                return smp::submit_to(1, [] { return sleep(1h); })
-                    .handle_exception([&error](const std::exception_ptr&) { error += "!"; });
-            });
+        (void)smp::submit_to(1, [] {
+            return never.get_future();
+        }).then_wrapped([&error](future<> ended) {
+            try {
+                ended.get();
+            } catch (const shard_stopped& stopped) {
+                error = stopped.what();
+            }
+            // What is left to be done may still call.
+            return smp::submit_to(1, [] { return sleep(1h); })
+                .handle_exception([&error](const std::exception_ptr&) { error += "!"; });
+        });
     });
     CHECK(error == "the shard stopped before it answered!");
 }
 
-TEST_CASE("a flood that main does not wait for is dealt with before the shards end",
-          "[runtime]") {
+TEST_CASE("a flood that main does not wait for is dealt with before the shards end", "[runtime]") {
     std::atomic<int> count{0};
     run(tested_shards(2), [&count] {
         for (int i = 0; i < 5000; ++i) {
-            (void)smp::submit_to(1, [&count] {
-                (void)smp::submit_to(0, [&count] { ++count; });
-            });
+            (void)smp::submit_to(1, [&count] { (void)smp::submit_to(0, [&count] { ++count; }); });
         }
     });
     CHECK(count == 5000);
@@ -248,8 +248,6 @@ TEST_CASE("a flood that main does not wait for is dealt with before the shards e
 TEST_CASE("an error on another shard that nobody waits for is reported", "[runtime]") {
     const expect_ignored_failures one(1);
     captured_stderr printed;
-    run(tested_shards(2), [] {
-        (void)smp::submit_to(1, [] { (void)sleep(1h).then([] {}); });
-    });
+    run(tested_shards(2), [] { (void)smp::submit_to(1, [] { (void)sleep(1h).then([] {}); }); });
     CHECK_THAT(printed.take(), Contains("sleep aborted"));
 }

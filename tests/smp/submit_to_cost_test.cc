@@ -49,8 +49,8 @@ TEST_CASE("a call that is answered later takes one allocation more", "[submit_to
     promise<> soon;
     stepped_shards shards(2);
     const allocations_since start;
-    auto answer = shards.on(
-        0, [&soon] { return smp::submit_to(1, [&soon] { return soon.get_future(); }); });
+    auto answer =
+        shards.on(0, [&soon] { return smp::submit_to(1, [&soon] { return soon.get_future(); }); });
     shards.run_until_rest();
     shards.on(1, [&soon] { soon.set_value(); });
     shards.run_until_rest();

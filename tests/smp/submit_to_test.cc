@@ -43,9 +43,8 @@ auto on_shards(unsigned count, Func func) {
 
 TEST_CASE("submit_to() runs its callable on the other shard and brings the value back",
           "[submit_to]") {
-    const auto answer = on_shards(2, [] {
-        return smp::submit_to(1, [] { return this_shard_id() * 10 + 7; });
-    });
+    const auto answer =
+        on_shards(2, [] { return smp::submit_to(1, [] { return this_shard_id() * 10 + 7; }); });
     CHECK(answer == 17);
 }
 
@@ -74,9 +73,8 @@ TEST_CASE("submit_to() waits for a callable that returns nothing", "[submit_to]"
 
 TEST_CASE("submit_to() waits for the future that its callable returns", "[submit_to]") {
     const auto text = on_shards(2, [] {
-        return smp::submit_to(1, [] {
-            return sleep(1ms).then([] { return std::string("slept on ") + "one"; });
-        });
+        return smp::submit_to(
+            1, [] { return sleep(1ms).then([] { return std::string("slept on ") + "one"; }); });
     });
     CHECK(text == "slept on one");
 }
@@ -94,17 +92,18 @@ TEST_CASE("submit_to() brings home what its callable throws", "[submit_to]") {
 TEST_CASE("submit_to() brings home the error of the future that its callable returns",
           "[submit_to]") {
     on_shards(2, [] {
-        return smp::submit_to(1, [] {
-            return sleep(1ms).then([]() -> int { throw std::range_error("later"); });
-        }).then_wrapped([](future<int> ended) { CHECK_THROWS_AS(ended.get(), std::range_error); });
+        return smp::submit_to(
+                   1,
+                   [] { return sleep(1ms).then([]() -> int { throw std::range_error("later"); }); })
+            .then_wrapped(
+                [](future<int> ended) { CHECK_THROWS_AS(ended.get(), std::range_error); });
     });
 }
 
 TEST_CASE("submit_to() takes callables and results that can only be moved", "[submit_to]") {
     const auto doubled = on_shards(2, [] {
-        return smp::submit_to(1, [number = std::make_unique<int>(21)] {
-            return std::make_unique<int>(*number * 2);
-        });
+        return smp::submit_to(
+            1, [number = std::make_unique<int>(21)] { return std::make_unique<int>(*number * 2); });
     });
     CHECK(*doubled == 42);
 }
@@ -161,13 +160,24 @@ TEST_CASE("calls may be made from within calls", "[submit_to]") {
         return so_far + std::to_string(this_shard_id());
     };
     const auto path = on_shards(3, [add_shard] {
-        return smp::submit_to(1, [add_shard] {
-            return smp::submit_to(2, [add_shard] {
-                return smp::submit_to(0, [] {
-                    return smp::submit_to(1, [] { return std::to_string(this_shard_id()); });
-                }).then(add_shard);
-            }).then(add_shard);
-        }).then(add_shard);
+        return smp::submit_to(
+                   1,
+                   [add_shard] {
+                       return smp::submit_to(
+                                  2,
+                                  [add_shard] {
+                                      return smp::submit_to(
+                                                 0,
+                                                 [] {
+                                                     return smp::submit_to(1, [] {
+                                                         return std::to_string(this_shard_id());
+                                                     });
+                                                 })
+                                          .then(add_shard);
+                                  })
+                           .then(add_shard);
+                   })
+            .then(add_shard);
     });
     CHECK(path == "1210");
 }
@@ -224,8 +234,9 @@ TEST_CASE("a shard that has nothing else to do is woken by every call", "[submit
     run(options, [&count] {
         return do_until([&count] { return count == 500; },
                         [&count] {
-                            return smp::submit_to(1, [] { return 1; })
-                                .then([&count](int one) { count += one; });
+                            return smp::submit_to(1, [] { return 1; }).then([&count](int one) {
+                                count += one;
+                            });
                         });
     });
     CHECK(count == 500);
@@ -261,14 +272,15 @@ TEST_CASE("invoke_on_all() waits for all shards, and fails if one does", "[submi
     std::atomic<unsigned> count{0};
     on_shards(3, [&count] {
         return smp::invoke_on_all([&count] {
-            if (this_shard_id() == 1) {
-                throw std::runtime_error("not here");
-            }
-            return sleep(2ms).then([&count] { ++count; });
-        }).then_wrapped([&count](future<> ended) {
-            CHECK(count == 2);
-            CHECK_THROWS_WITH(ended.get(), "not here");
-        });
+                   if (this_shard_id() == 1) {
+                       throw std::runtime_error("not here");
+                   }
+                   return sleep(2ms).then([&count] { ++count; });
+               })
+            .then_wrapped([&count](future<> ended) {
+                CHECK(count == 2);
+                CHECK_THROWS_WITH(ended.get(), "not here");
+            });
     });
 }
 

@@ -1,3 +1,4 @@
+// Sleeping and waiting with a limit, in virtual time.
 #include <miniss/timer/sleep.hh>
 
 #include <stdexcept>
@@ -60,9 +61,8 @@ TEST_CASE("sleepers are told when their shard stops", "[sleep]") {
         test_shard shard;
         shard.run([&told] {
             run_in_background("sleeper",
-                              sleep(1h).handle_exception_type([&told](const sleep_aborted& error) {
-                                  told = error.what();
-                              }));
+                              sleep(1h).handle_exception_type(
+                                  [&told](const sleep_aborted& error) { told = error.what(); }));
         });
     }
     CHECK(told == "sleep aborted");

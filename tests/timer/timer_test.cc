@@ -1,3 +1,4 @@
+// Timers on the simulated and on the manual clock.
 #include <miniss/timer/timer.hh>
 
 #include <optional>

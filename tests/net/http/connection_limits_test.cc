@@ -48,9 +48,9 @@ template <typename Done>
 future<> send_bytes_until(client_type& client, std::chrono::milliseconds pause, Done done) {
     return do_until(std::move(done), [&client, pause] {
         return sleep(pause).then([&client] {
-            return errno_of(client.output().write("x").then([&client] {
-                return client.output().flush();
-            })).discard_result();
+            return errno_of(client.output().write("x").then(
+                                [&client] { return client.output().flush(); }))
+                .discard_result();
         });
     });
 }
@@ -61,9 +61,8 @@ std::string trickle(world_type& world, client_type& client, std::string_view fir
                     std::chrono::milliseconds pause) {
     client.send(first);
     auto answer = read_to_end(client.input());
-    world.shard.run([&] {
-        return send_bytes_until(client, pause, [&answer] { return answer.available(); });
-    });
+    world.shard.run(
+        [&] { return send_bytes_until(client, pause, [&answer] { return answer.available(); }); });
     return answer.get();
 }
 
@@ -96,8 +95,7 @@ TEST_CASE("the time for a head runs from its first byte, whatever trickles in",
     CHECK(answer.starts_with("HTTP/1.1 408 "));
 }
 
-TEST_CASE("bytes that come at the very moment of a deadline do not move it",
-          "[connection][sim]") {
+TEST_CASE("bytes that come at the very moment of a deadline do not move it", "[connection][sim]") {
     auto options = impatient();
     options.head_time = 100ms;
     options.linger_time = 100ms;
@@ -106,9 +104,8 @@ TEST_CASE("bytes that come at the very moment of a deadline do not move it",
     auto client = world.client();
     client.send("GET /");
     auto answer = read_to_end(client.input());
-    auto sending = send_bytes_until(client, 0ms, [&world] {
-        return world.served->connection_count() == 0;
-    });
+    auto sending =
+        send_bytes_until(client, 0ms, [&world] { return world.served->connection_count() == 0; });
     check_takes(100ms, [&] { return run_busily(world, [&] { return answer.available(); }); });
     CHECK(answer.get().starts_with("HTTP/1.1 408 "));
     check_takes(100ms, [&] { return run_busily(world, [&] { return sending.available(); }); });

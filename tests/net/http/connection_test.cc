@@ -8,8 +8,8 @@
 using namespace miniss;
 using namespace miniss::http;
 
-TEMPLATE_TEST_CASE("a connection serves one request after the other", "[connection]",
-                   test_shard, real_shard) {
+TEMPLATE_TEST_CASE("a connection serves one request after the other", "[connection]", test_shard,
+                   real_shard) {
     http_world<TestType> world(GENERATE(from_range(places<TestType>())));
     auto client = world.client();
     for (int i = 0; i < 3; ++i) {
@@ -73,8 +73,8 @@ TEMPLATE_TEST_CASE("pipelined requests may ask for more than is sent at once", "
     CHECK(bytes.empty());
 }
 
-TEMPLATE_TEST_CASE("HTTP/1.0 closes, unless both sides want to keep the connection",
-                   "[connection]", test_shard, real_shard) {
+TEMPLATE_TEST_CASE("HTTP/1.0 closes, unless both sides want to keep the connection", "[connection]",
+                   test_shard, real_shard) {
     http_world<TestType> world(GENERATE(from_range(places<TestType>())));
     auto client = world.client();
     client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -130,8 +130,8 @@ TEMPLATE_TEST_CASE("a peer that waits for a 100 gets one before it sends its con
     auto client = world.client();
     const bool chunked = GENERATE(false, true);
     const std::string framing = chunked ? "Transfer-Encoding: chunked" : "Content-Length: 3";
-    const std::string head = "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" +
-                             framing + "\r\n\r\n";
+    const std::string head =
+        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + framing + "\r\n\r\n";
     const std::string content = chunked ? "3\r\nabc\r\n0\r\n\r\n" : "abc";
     for (int i = 0; i < 2; ++i) {
         client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n" + head);
@@ -228,8 +228,8 @@ TEMPLATE_TEST_CASE("who has finished sending still gets his replies", "[connecti
     world.run_until_connected(0);
 }
 
-TEMPLATE_TEST_CASE("who leaves in the middle of a request is forgotten", "[connection]",
-                   test_shard, real_shard) {
+TEMPLATE_TEST_CASE("who leaves in the middle of a request is forgotten", "[connection]", test_shard,
+                   real_shard) {
     http_world<TestType> world(GENERATE(from_range(places<TestType>())));
     auto client = world.client();
     const auto part = GENERATE(as<std::string>(), "", "GE", "GET / HTTP/1.1\r\nHost: h\r\n",

@@ -33,9 +33,8 @@ inline received_reply take_reply(std::string& bytes, bool head_only = false) {
     }
     const std::string head = bytes.substr(0, head_end + 4);
     const auto length_at = head.find("\r\nContent-Length: ");
-    const std::size_t content_bytes = length_at == std::string::npos || head_only
-                                          ? 0
-                                          : std::stoul(head.substr(length_at + 18));
+    const std::size_t content_bytes =
+        length_at == std::string::npos || head_only ? 0 : std::stoul(head.substr(length_at + 18));
     if (bytes.size() < head.size() + content_bytes) {
         return reply;
     }
@@ -120,6 +119,7 @@ struct http_world {
     std::optional<server> served;
     socket_address address;
     std::vector<promise<reply>> pending;  // What GET /wait was not answered with yet.
+    std::optional<future<>> stopped;
 
     template <typename Where>
     explicit http_world(Where where, const server_options& its_options = {})
@@ -133,7 +133,10 @@ struct http_world {
     ~http_world() {
         if (served) {
             answer_all();
-            stop(std::chrono::seconds(0));
+            if (!stopped) {
+                begin_stop(std::chrono::seconds(0));
+            }
+            finish_stop();
         }
     }
 
@@ -141,9 +144,13 @@ struct http_world {
 
     static steady_clock::time_point now() { return local_timers().now<steady_clock>(); }
 
+    void begin_stop(std::chrono::milliseconds patience) {
+        stopped = served->stop(now() + patience);
+    }
     // Waits until the server has stopped.
-    void stop(std::chrono::milliseconds patience) {
-        shard.run([&] { return served->stop(now() + patience); });
+    void finish_stop() {
+        shard.run([&] { return std::move(*stopped); });
+        CHECK(served->connection_count() == 0);
         served.reset();
     }
 
@@ -178,13 +185,11 @@ private:
                 reply(status::ok, "text/plain", std::string(asked.content)));
         });
         table.add({method::get}, "/large", [](const request& asked) {
-            return make_ready_future<reply>(
-                reply(status::ok, "text/plain",
-                      distinct_bytes(std::stoul(std::string(asked.query())))));
+            return make_ready_future<reply>(reply(
+                status::ok, "text/plain", distinct_bytes(std::stoul(std::string(asked.query())))));
         });
-        table.add({method::get}, "/throw", [](const request&) -> future<reply> {
-            throw std::runtime_error("a bug");
-        });
+        table.add({method::get}, "/throw",
+                  [](const request&) -> future<reply> { throw std::runtime_error("a bug"); });
         table.add({method::get}, "/fail", [](const request&) {
             return make_exception_future<reply>(std::runtime_error("a failure"));
         });

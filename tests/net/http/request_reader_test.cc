@@ -146,8 +146,7 @@ TEST_CASE("empty pieces change nothing", "[request_reader]") {
     CHECK(read_in(pieces).requests == requests_of_pipeline);
 }
 
-TEST_CASE("what is refused is refused for the same reason wherever it is cut",
-          "[request_reader]") {
+TEST_CASE("what is refused is refused for the same reason wherever it is cut", "[request_reader]") {
     limits small;
     small.request_line_bytes = 64;
     small.header_bytes = 128;
@@ -215,11 +214,11 @@ TEST_CASE("requests that came in one piece are read where they are", "[request_r
 }
 
 TEST_CASE("a request that is not complete holds no receive buffer", "[request_reader]") {
-    const auto framing = GENERATE(as<std::string>(), "Content-Length: 10",
-                                  "Transfer-Encoding: chunked");
+    const auto framing =
+        GENERATE(as<std::string>(), "Content-Length: 10", "Transfer-Encoding: chunked");
     const std::string head = "POST / HTTP/1.1\r\nHost: h\r\n" + framing + "\r\n\r\n";
-    const std::string whole = head + (framing[0] == 'C' ? "0123456789"
-                                                        : "a\r\n0123456789\r\n0\r\n\r\n");
+    const std::string whole =
+        head + (framing[0] == 'C' ? "0123456789" : "a\r\n0123456789\r\n0\r\n\r\n");
     for (std::size_t cut = 1; cut < whole.size(); ++cut) {
         CAPTURE(cut);
         watched_piece first(whole.substr(0, cut));
@@ -267,15 +266,13 @@ TEST_CASE("after the first one, a request in one piece allocates nothing", "[req
     CHECK(start.count() == 0);
 }
 
-TEST_CASE("the memory of a large request is given back once it was consumed",
-          "[request_reader]") {
-    const auto framing = GENERATE(as<std::string>(), "Content-Length: 1000",
-                                  "Transfer-Encoding: chunked");
+TEST_CASE("the memory of a large request is given back once it was consumed", "[request_reader]") {
+    const auto framing =
+        GENERATE(as<std::string>(), "Content-Length: 1000", "Transfer-Encoding: chunked");
     const std::string content(1000, 'c');
     const std::string large = "POST / HTTP/1.1\r\nHost: h\r\nX: " + std::string(1000, 'x') +
                               "\r\n" + framing + "\r\n\r\n" +
-                              (framing[0] == 'C' ? content
-                                                 : "3e8\r\n" + content + "\r\n0\r\n\r\n");
+                              (framing[0] == 'C' ? content : "3e8\r\n" + content + "\r\n0\r\n\r\n");
     const limits bounds;
     request_reader reader(bounds);
     const auto feed_bytes = [&reader](std::string_view bytes) {

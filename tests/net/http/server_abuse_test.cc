@@ -129,7 +129,8 @@ TEST_CASE("a client that sends a byte at a time is served like any other", "[ser
     auto peer = raw_peer::connect_to(world.address);
     const std::string requests =
         "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "3\r\nabc\r\n0\r\n\r\n" + simple_get;
+        "3\r\nabc\r\n0\r\n\r\n" +
+        simple_get;
     for (const char each : requests) {
         peer.send({&each, 1});
         world.shard.run_until([turns = 0]() mutable { return ++turns == 4; });
@@ -224,31 +225,4 @@ TEST_CASE("a thousand connections at once, and a thousand one after the other, l
     }
     world.run_until_connected(0);
     world.shard.run_until([&] { return descriptor_count() == before; });
-}
-
-TEST_CASE("without a descriptor the server goes on serving those it has, and then the others",
-          "[server][abuse]") {
-    world_type world(GENERATE(from_range(backends_to_test())));
-    auto served = raw_peer::connect_to(world.address);
-    CHECK(ask(world, served, simple_get).code == 200);
-    std::vector<raw_peer> waiting;
-    {
-        std::vector<raw_peer> late;
-        // The accept that is armed already may know the old limit: fill up what there is.
-        for (int i = 0; i < 5; ++i) {
-            late.push_back(raw_peer::connect_to(world.address));
-            late.back().send(simple_get);
-        }
-        const no_more_descriptors exhausted;
-        for (int i = 0; i < 50; ++i) {
-            const std::string kept = ask(world, served, simple_get).content;
-            REQUIRE(kept.starts_with("hello"));
-            served.received();
-            world.shard.run_until([turns = 0]() mutable { return ++turns == 3; });
-        }
-        waiting = std::move(late);
-    }
-    for (auto& each : waiting) {
-        take_replies(world, each, 1);
-    }
 }

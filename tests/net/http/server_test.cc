@@ -19,19 +19,6 @@ server_options patient() {
     return options;
 }
 
-// A stop() that is under way; the server lives until it is ready.
-template <typename World>
-future<> begin_stop(World& world, std::chrono::milliseconds patience) {
-    return world.served->stop(world.now() + patience);
-}
-
-template <typename World>
-void finish_stop(World& world, future<>& stopped) {
-    world.shard.run([&] { return std::move(stopped); });
-    CHECK(world.served->connection_count() == 0);
-    world.served.reset();
-}
-
 template <typename World>
 bool refuses_connections(World& world) {
     return world.shard.run([&] { return errno_of(connect(world.address)); }) == ECONNREFUSED;
@@ -62,12 +49,37 @@ TEMPLATE_TEST_CASE("a full server lets the next one wait, and serves him when th
     CHECK(fourth.reply().content == "hello");
 }
 
+TEST_CASE("without a descriptor the server goes on with those it serves, then takes the others",
+          "[server][sim]") {
+    http_world<test_shard> world(GENERATE(range(0u, 40u)));
+    auto& network = world.shard.network();
+    auto served = world.client();
+    CHECK(served.get("/").code == 200);
+    std::vector<http_client<test_shard>> waiting;
+    // One for each client, and none for the server's side of it.
+    network.options.descriptor_count_max = network.descriptor_count() + 1;
+    waiting.push_back(world.client());
+    network.options.descriptor_count_max = network.descriptor_count();
+    for (int i = 0; i < 10; ++i) {
+        CHECK(served.get("/").code == 200);
+        world.shard.run([] { return sleep(100ms); });
+    }
+    for (auto& each : waiting) {
+        each.send_get("/");
+    }
+    network.options.descriptor_count_max = 1000;
+    for (auto& each : waiting) {
+        CHECK(each.reply().code == 200);
+    }
+}
+
 TEMPLATE_TEST_CASE("stop() of a server that serves nobody is ready soon", "[server]", test_shard,
                    real_shard) {
     http_world<TestType> world(GENERATE(from_range(places<TestType>())), patient());
     world.shard.run([] { return sleep(1ms); });
     const auto start = world.now();
-    world.stop(60s);
+    world.begin_stop(60s);
+    world.finish_stop();
     CHECK(world.now() - start < 10s);
     CHECK(refuses_connections(world));
 }
@@ -80,13 +92,13 @@ TEMPLATE_TEST_CASE("stop() closes connections that are idle, in a moment", "[ser
     CHECK(used.get("/").code == 200);
     world.run_until_connected(2);
     const auto start = world.now();
-    auto stopped = begin_stop(world, 60s);
+    world.begin_stop(60s);
     CHECK(used.ended());
     CHECK(unused.ended());
     CHECK(world.now() - start >= 20ms);  // A request might have been on its way.
     used.close();
     unused.close();
-    finish_stop(world, stopped);
+    world.finish_stop();
     CHECK(world.now() - start < 10s);
     CHECK(refuses_connections(world));
 }
@@ -103,9 +115,9 @@ TEMPLATE_TEST_CASE("a request in flight at a stop is finished, and says that it 
     sending_head.send("GET / HTTP/1.1\r\nHo");
     world.run_until_connected(3);
     world.shard.run([] { return sleep(2ms); });
-    auto stopped = begin_stop(world, 60s);
+    world.begin_stop(60s);
     world.shard.run([] { return sleep(100ms); });
-    CHECK_FALSE(stopped.available());
+    CHECK_FALSE(world.stopped->available());
 
     world.answer_all();
     sending_content.send("bc");
@@ -123,7 +135,7 @@ TEMPLATE_TEST_CASE("a request in flight at a stop is finished, and says that it 
         CHECK(each->ended());
         each->close();
     }
-    finish_stop(world, stopped);
+    world.finish_stop();
 }
 
 TEMPLATE_TEST_CASE("who asks right before or at a stop is answered", "[server]", test_shard,
@@ -147,7 +159,7 @@ TEMPLATE_TEST_CASE("who asks right before or at a stop is answered", "[server]",
             }));
         }
     }
-    auto stopped = begin_stop(world, 60s);
+    world.begin_stop(60s);
     for (auto& each : sending) {
         world.shard.run([&] { return std::move(each); });
     }
@@ -158,7 +170,7 @@ TEMPLATE_TEST_CASE("who asks right before or at a stop is answered", "[server]",
             each.close();
         }
     }
-    finish_stop(world, stopped);
+    world.finish_stop();
 }
 
 TEMPLATE_TEST_CASE("at its deadline stop() cuts off what is not finished", "[server]", test_shard,
@@ -172,8 +184,8 @@ TEMPLATE_TEST_CASE("at its deadline stop() cuts off what is not finished", "[ser
     not_reading.send_get("/large?20000000");
     world.run_until_connected(3);
     const auto start = world.now();
-    auto stopped = begin_stop(world, 300ms);
-    finish_stop(world, stopped);
+    world.begin_stop(300ms);
+    world.finish_stop();
     const auto taken = world.now() - start;
     CHECK(taken >= 300ms);
     CHECK(taken < 10s);
@@ -181,8 +193,8 @@ TEMPLATE_TEST_CASE("at its deadline stop() cuts off what is not finished", "[ser
     CHECK(sending_content.ended());
 }
 
-TEMPLATE_TEST_CASE("at its deadline stop() forgets those who wait for room", "[server]",
-                   test_shard, real_shard) {
+TEMPLATE_TEST_CASE("at its deadline stop() forgets those who wait for room", "[server]", test_shard,
+                   real_shard) {
     auto options = patient();
     options.connection_count_max = 1;
     http_world<TestType> world(GENERATE(from_range(places<TestType>())), options);
@@ -193,8 +205,8 @@ TEMPLATE_TEST_CASE("at its deadline stop() forgets those who wait for room", "[s
     }
     world.run_until_connected(1);
     const auto start = world.now();
-    auto stopped = begin_stop(world, 50ms);
-    finish_stop(world, stopped);
+    world.begin_stop(50ms);
+    world.finish_stop();
     const auto taken = world.now() - start;
     CHECK(taken >= 50ms);
     CHECK(taken < 10s);
@@ -206,12 +218,12 @@ TEMPLATE_TEST_CASE("stop() waits for a handler, whose reply nobody gets after th
     auto client = world.client();
     client.send_get("/wait");
     world.run_until_pending(1);
-    auto stopped = begin_stop(world, 10ms);
+    world.begin_stop(10ms);
     world.shard.run([] { return sleep(50ms); });
-    CHECK_FALSE(stopped.available());
+    CHECK_FALSE(world.stopped->available());
     CHECK(client.ended());
     world.answer_all();
-    finish_stop(world, stopped);
+    world.finish_stop();
 }
 
 TEMPLATE_TEST_CASE("a server that was never started can be stopped", "[server]", test_shard,
