@@ -155,7 +155,7 @@ bool reactor::look_again(steady_clock::time_point idle_since) noexcept {
         _now = _backend.now();
         const bool busy = ask_pollers();
         waited = _now - idle_since;
-        if (completed || busy || !_ready.empty()) {
+        if (completed || busy || !_ready.empty() || _stopping) {
             _typical_wait = (_typical_wait * 3 + waited) / 4;
             return true;
         }

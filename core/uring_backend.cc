@@ -97,9 +97,7 @@ public:
             _starved_and_cancelled.push_back(&waiter);
             return;
         }
-        io_uring_sqe* sqe = next_sqe();
-        io_uring_prep_cancel(sqe, &waiter, 0);
-        io_uring_sqe_set_data64(sqe, tag_of_cancel);
+        ask_for_cancel(waiter);
     }
 
     void cancel_all() noexcept override {
@@ -183,6 +181,12 @@ private:
         }
     }
 
+    void ask_for_cancel(io_completion& waiter) noexcept {
+        io_uring_sqe* sqe = next_sqe();
+        io_uring_prep_cancel(sqe, &waiter, 0);
+        io_uring_sqe_set_data64(sqe, tag_of_cancel);
+    }
+
     io_uring_sqe* next_sqe() noexcept {
         io_uring_sqe* sqe = io_uring_get_sqe(&_ring);
         while (sqe == nullptr) {  // Full: hand the batch over.
@@ -240,6 +244,11 @@ private:
                 drop_for_want_of_memory(waiter, result);
                 return;
             }
+        }
+        if (result.more && waiter.cancel_asked) {
+            // The kernel cannot cancel an operation that is just being completed (EALREADY), and a
+            // receive from a peer that sends all the time always is: ask again.
+            ask_for_cancel(waiter);
         }
         if (!result.more && std::holds_alternative<receive_op>(waiter.submitted_op)) {
             go_on_receiving(waiter, std::move(result));

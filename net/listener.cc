@@ -196,8 +196,16 @@ void server_socket::deleter::operator()(internal::accept_queue* queue) const noe
 server_socket::server_socket(int fd) : _queue(new internal::accept_queue(engine().backend(), fd)) {}
 
 future<connected_socket> server_socket::accept() { return _queue->accept(); }
-void server_socket::stop() noexcept { _queue->stop(); }
-void server_socket::abort_accept() noexcept { _queue->abort(); }
+void server_socket::stop() noexcept {
+    if (_queue != nullptr) {
+        _queue->stop();
+    }
+}
+void server_socket::abort_accept() noexcept {
+    if (_queue != nullptr) {
+        _queue->abort();
+    }
+}
 
 socket_address server_socket::local_address() const noexcept {
     sockaddr_storage storage{};

@@ -30,6 +30,7 @@ class server_socket {
     std::unique_ptr<internal::accept_queue, deleter> _queue;
 
 public:
+    // Listens nowhere: there is nothing to stop, and nobody to accept.
     server_socket() noexcept = default;
     // Takes over a listening descriptor of this shard's backend.
     explicit server_socket(int fd);
