@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
     return app.run(argc, argv, [&address] {
         const auto local = probe_address(socket_address::parse(address));
         std::printf("listening on %s\n", local.to_string().c_str());
+        std::fflush(stdout);
         return smp::invoke_on_all([local] {
                    run_in_background("accept",
                                      do_with(listen(local, {.reuse_port = true}), accept_all));
