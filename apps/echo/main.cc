@@ -47,13 +47,13 @@ int main(int argc, char** argv) {
     app.add_option("--listen", address, "ADDR:PORT to listen on");
     return app.run(argc, argv, [&address] {
         const auto local = probe_address(socket_address::parse(address));
-        std::printf("listening on %s\n", local.to_string().c_str());
-        std::fflush(stdout);
         return smp::invoke_on_all([local] {
                    run_in_background("accept",
                                      do_with(listen(local, {.reuse_port = true}), accept_all));
                })
-            .then([] {
+            .then([local] {
+                std::printf("listening on %s\n", local.to_string().c_str());
+                std::fflush(stdout);
                 return wait_for_signal({SIGINT, SIGTERM});
             })
             .discard_result();
