@@ -1,16 +1,20 @@
 // What only the real backends have: limits of the kernel, threads, other kinds of files.
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include <miniss/core/backend_choice.hh>
+#include <miniss/core/uring_buffer_ring.hh>
 #include <miniss/tests/catch.hh>
 #include <miniss/tests/core/tested_backend.hh>
 
@@ -18,8 +22,36 @@ using namespace miniss;
 
 namespace {
 
-// What the receive buffers of an io_uring hold in total (uring_buffer_ring.hh).
-constexpr std::size_t ring_capacity_bytes = 256 * 8192;
+// Of an io_uring; epoll has no such limit, but must do the same.
+constexpr std::size_t buffer_count = internal::uring_buffer_ring::buffer_count;
+constexpr std::size_t buffers_bytes = buffer_count * internal::uring_buffer_ring::buffer_bytes;
+
+// Readers of more connections than there are buffers, and the other ends.
+struct crowd {
+    std::vector<recorder*> received;
+    std::vector<int> writers;
+
+    explicit crowd(tested_backend& backend) {
+        rlimit limit{};
+        ::getrlimit(RLIMIT_NOFILE, &limit);
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        for (std::size_t i = 0; i < buffer_count * 5 / 4; ++i) {
+            const auto [reader, writer] = backend.unix_pair();
+            received.push_back(&backend.start(receive_op{reader}));
+            writers.push_back(writer);
+        }
+        backend.settle();
+    }
+
+    // To all of them, behind the backend's back.
+    void write_to_all(std::string_view bytes) {
+        for (const int writer : writers) {
+            REQUIRE(::write(writer, bytes.data(), bytes.size()) ==
+                    static_cast<ssize_t>(bytes.size()));
+        }
+    }
+};
 
 }  // namespace
 
@@ -31,7 +63,7 @@ TEST_CASE("a reader that keeps more buffers than there are starves nobody", "[ba
     recorder& modest = backend.start(receive_op{modest_socket});
     greedy.keeps_buffers = true;
     const std::string piece(50'000, 'x');
-    for (std::size_t i = 0; greedy.bytes.size() < 2 * ring_capacity_bytes; ++i) {
+    for (std::size_t i = 0; greedy.bytes.size() < 2 * buffers_bytes; ++i) {
         REQUIRE(backend.send(greedy_writer, piece) == 50'000);
         backend.run_until([&] { return greedy.bytes.size() == (i + 1) * piece.size(); });
         backend.send(modest_writer, "y");
@@ -52,78 +84,85 @@ TEST_CASE("many small pieces that are kept starve nobody", "[backend]") {
     const auto [reader, writer] = backend.unix_pair();
     recorder& received = backend.start(receive_op{reader});
     received.keeps_buffers = true;
-    for (std::size_t i = 1; i <= 1000; ++i) {
+    for (std::size_t i = 1; i <= 2 * buffer_count; ++i) {
         backend.send(writer, "x");
         backend.run_until([&] { return received.bytes.size() == i; });
     }
-    CHECK(received.kept.size() == 1000);
+    CHECK(received.kept.size() == 2 * buffer_count);
 }
 
 TEST_CASE("more connections than there are buffers may receive at the same moment", "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
-    std::vector<recorder*> received;
-    std::vector<int> writers;
-    for (int i = 0; i < 450; ++i) {
-        const auto [reader, writer] = backend.unix_pair();
-        received.push_back(&backend.start(receive_op{reader}));
-        writers.push_back(writer);
-    }
+    crowd readers(backend);
     const bool keep = GENERATE(false, true);
-    backend.settle();
-    for (recorder* each : received) {
+    for (recorder* each : readers.received) {
         each->keeps_buffers = keep;
     }
-    for (int round = 1; round <= 3; ++round) {
-        for (const int writer : writers) {  // All at once, behind the backend's back.
-            REQUIRE(::write(writer, "0123456789", 10) == 10);
-        }
+    for (std::size_t round = 1; round <= 3; ++round) {
+        readers.write_to_all("0123456789");
+        const auto has_all = [round](const recorder* each) {
+            return each->bytes.size() == round * 10;
+        };
         backend.run_until([&] {
-            return std::all_of(received.begin(), received.end(), [&](const recorder* each) {
-                return each->bytes.size() == static_cast<std::size_t>(round) * 10;
-            });
+            return std::all_of(readers.received.begin(), readers.received.end(), has_all);
         });
     }
-    CHECK(backend->operations_in_flight() == 450);
+    CHECK(backend->operations_in_flight() == readers.received.size());
 }
 
 TEST_CASE("receives that found no buffer can be cancelled, or see the end", "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
-    std::vector<recorder*> received;
-    std::vector<int> writers;
-    for (int i = 0; i < 450; ++i) {
-        const auto [reader, writer] = backend.unix_pair();
-        received.push_back(&backend.start(receive_op{reader}));
-        writers.push_back(writer);
-    }
-    backend.settle();
-    bool first = true;
+    crowd readers(backend);
     const bool cancel = GENERATE(false, true);
-    for (recorder* each : received) {
-        each->then = [&] {  // The first that gets anything ends all others.
-            if (first && cancel) {
-                first = false;
-                for (recorder* other : received) {
+    bool first = true;
+    for (recorder* each : readers.received) {
+        each->then = [&] {  // The first that gets anything ends all.
+            for (recorder* other : readers.received) {
+                if (first && cancel) {
                     backend->cancel(*other);
                 }
             }
+            first = false;
         };
     }
-    for (const int writer : writers) {
-        REQUIRE(::write(writer, "x", 1) == 1);
-    }
-    if (!cancel) {
-        for (const int writer : writers) {
+    readers.write_to_all("x");
+    for (const int writer : readers.writers) {
+        if (!cancel) {
             backend.close(writer);
         }
     }
     backend.run_until([&] { return backend->operations_in_flight() == 0; });
     std::size_t byte_count = 0;
-    for (recorder* each : received) {
+    for (recorder* each : readers.received) {
         each->then = [] {};
         byte_count += each->bytes.size();
         CHECK(each->last() == (cancel ? -ECANCELED : 0));
     }
-    CHECK((cancel || byte_count == 450));
+    CHECK((cancel || byte_count == readers.received.size()));
+}
+
+TEST_CASE("a receive can be cancelled while its peer sends all the time", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const auto [reader, writer] = GENERATE(false, true) ? backend.tcp_pair() : backend.unix_pair();
+    recorder& received = backend.start(receive_op{reader});
+    std::atomic<bool> stop = false;
+    std::thread peer([&stop, socket = writer] {  // Like another process: it never waits for us.
+        const std::string bytes(1000, 'x');
+        while (!stop) {
+            (void)::send(socket, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        }
+    });
+    for (int i = 0; i < 20; ++i) {
+        received.bytes.clear();
+        backend.run_until([&] { return received.bytes.size() > 100'000; });
+        backend->cancel(received);
+        backend.finish(received);
+        CHECK(received.last() == -ECANCELED);
+        received.done = false;
+        backend->submit(receive_op{reader}, received);
+    }
+    stop = true;
+    peer.join();
 }
 
 TEST_CASE("wake() from another thread ends a wait without deadline", "[backend]") {

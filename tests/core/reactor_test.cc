@@ -388,6 +388,20 @@ TEST_CASE("a shard whose waits become long stops looking after a few of them", "
     CHECK(!ends_with_looking(looks_before_sleep(20us, waits)));
 }
 
+TEST_CASE("a shard that is stopped while it looks again does not sleep", "[reactor][sleep]") {
+    scripted_shard shard(with_idle_poll(1h));
+    shard.backend.time_of_a_look = 1us;
+    shard.backend.on_wait = [&](steady_clock::time_point) { shard.backend.time += 1us; };
+    shard.backend.on_poll = [&] {
+        if (shard.backend.poll_count == 100) {
+            shard.loop.stop();
+        }
+        return false;
+    };
+    shard.loop.run();
+    CHECK(shard.backend.poll_count < 110);
+}
+
 TEST_CASE("with an idle_poll_time of zero a shard never looks again", "[reactor][sleep]") {
     const std::vector<std::chrono::nanoseconds> waits(30, 1us);
     CHECK(looks_before_sleep(0us, waits) == std::vector<std::size_t>(30, 0));

@@ -48,8 +48,9 @@ class real_shard {
     shard_context* _before = std::exchange(this_shard, &_context);
 
 public:
-    explicit real_shard(backend_kind kind)
-        : _backend(make_backend(kind)), _loop(_context, *_backend), _timers(_loop) {}
+    explicit real_shard(backend_kind kind) : real_shard(make_backend(kind)) {}
+    explicit real_shard(std::unique_ptr<io_backend> backend)
+        : _backend(std::move(backend)), _loop(_context, *_backend), _timers(_loop) {}
     real_shard(const real_shard&) = delete;
     real_shard& operator=(const real_shard&) = delete;
     ~real_shard() {

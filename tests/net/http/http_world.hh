@@ -123,7 +123,7 @@ struct http_world {
 
     template <typename Where>
     explicit http_world(Where where, const server_options& its_options = {})
-        : shard(where), options(its_options) {
+        : shard(std::move(where)), options(its_options) {
         add_routes();
         served.emplace(table, options);
         auto listener = listen(socket_address::parse("127.0.0.1:0"));

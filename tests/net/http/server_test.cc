@@ -177,6 +177,26 @@ TEMPLATE_TEST_CASE("who asks right before or at a stop is answered", "[server]",
     world.finish_stop();
 }
 
+TEST_CASE("who goes on asking during a stop is served for a moment, then told to go",
+          "[server][sim]") {
+    http_world<test_shard> world(GENERATE(range(0u, 20u)), patient());
+    auto client = world.client();
+    CHECK(client.get("/").code == 200);
+    world.begin_stop(60s);
+    const auto start = world.now();
+    int reply_count = 1;
+    while (!client.get("/").closes()) {
+        ++reply_count;
+        world.shard.run([] { return sleep(1ms); });
+    }
+    CHECK(reply_count > 1);
+    CHECK(world.now() - start >= 20ms);
+    CHECK(world.now() - start <= 25ms);
+    CHECK(client.ended());
+    client.close();
+    world.finish_stop();
+}
+
 TEMPLATE_TEST_CASE("at its deadline stop() cuts off what is not finished", "[server]", test_shard,
                    real_shard) {
     http_world<TestType> world(GENERATE(from_range(places<TestType>())), patient());
