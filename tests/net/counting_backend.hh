@@ -31,9 +31,7 @@ public:
     }
     void wake() noexcept override { _real->wake(); }
     steady_clock::time_point now() const noexcept override { return _real->now(); }
-    system_clock::time_point time_of_day() const noexcept override {
-        return _real->time_of_day();
-    }
+    system_clock::time_point time_of_day() const noexcept override { return _real->time_of_day(); }
     socket_calls& sockets() noexcept override { return _real->sockets(); }
     const char* name() const noexcept override { return _real->name(); }
 };
