@@ -1,11 +1,14 @@
 // Calls from one shard to another.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
+#include <vector>
 
 #include <miniss/core/do_with.hh>
 #include <miniss/core/future.hh>
 #include <miniss/core/loop.hh>
+#include <miniss/core/when_all.hh>
 #include <miniss/smp/open_call.hh>
 
 namespace miniss {
@@ -41,6 +44,13 @@ public:
     iterator end() const noexcept { return iterator(_end); }
     std::size_t size() const noexcept { return _end; }
 };
+
+// What can be looped over for the numbers of shards: a vector of them, a shard_range.
+template <typename Range>
+concept shard_numbers = requires(Range& range) {
+                            { *range.begin() } -> std::convertible_to<unsigned>;
+                            range.end();
+                        };
 
 namespace internal {
 
@@ -178,14 +188,19 @@ public:
         return answer;
     }
 
-    // Calls a copy of `func` on every shard at the same time, or on every other shard, and waits
-    // for all. Requires that func() returns void or future<>.
+    // Calls a copy of `func` on each shard of a range at the same time, on every shard, or on every
+    // other shard, and waits for all. Requires that func() returns void or future<>.
     // Errors: if it fails on several shards, one of the errors.
+    template <shard_numbers Range, typename Func>
+        requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
+    static future<> invoke_on(const Range& shards, const Func& func) noexcept {
+        return parallel_for_each(shards,
+                                 [&func](unsigned shard) { return submit_to(shard, Func(func)); });
+    }
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
     static future<> invoke_on_all(const Func& func) noexcept {
-        return parallel_for_each(all_cpus(),
-                                 [&func](unsigned shard) { return submit_to(shard, Func(func)); });
+        return invoke_on(all_cpus(), func);
     }
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
@@ -193,6 +208,35 @@ public:
         return parallel_for_each(all_cpus(), [&func](unsigned shard) {
             return shard == this_shard_id() ? make_ready_future<>() : submit_to(shard, Func(func));
         });
+    }
+
+    // The same for a func that gives a value: a vector of the values, in the order of the range.
+    template <shard_numbers Range, typename Func>
+    static auto map(const Range& shards, const Func& func) noexcept {
+        using answer = futurize_t<std::invoke_result_t<Func&>>;
+        std::vector<answer> answers;
+        try {
+            for (const unsigned shard : shards) {
+                answers.push_back(submit_to(shard, Func(func)));
+            }
+        } catch (...) {  // Copying func.
+            answers.push_back(current_exception_as_future<typename answer::value_type>());
+        }
+        return when_all_succeed(answers.begin(), answers.end());
+    }
+
+    // Folds these values: reduce(... reduce(reduce(initial, of the first), of the second) ...).
+    template <shard_numbers Range, typename Func, typename Initial, typename Reduce>
+    static future<Initial> map_reduce(const Range& shards, const Func& func, Initial initial,
+                                      Reduce reduce) noexcept {
+        return map(shards, func)
+            .then([initial = std::move(initial), reduce = std::move(reduce)](auto&& all) mutable {
+                using value = typename std::decay_t<decltype(all)>::value_type;
+                for (auto&& each : all) {
+                    initial = reduce(std::move(initial), static_cast<value>(std::move(each)));
+                }
+                return std::move(initial);
+            });
     }
 
     // The numbers of all shards, from 0.
