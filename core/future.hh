@@ -176,6 +176,13 @@ public:
         });
     }
 
+    // Gives the result, or timed_out_error if there is none within `limit`; the work goes on.
+    // Requires <miniss/timer/with_timeout.hh>, which has more to say.
+    template <typename Duration>
+    future with_timeout(Duration limit) {
+        return timeout(limit, std::move(*this));
+    }
+
     // Drops the value and keeps the error.
     future<void> discard_result() noexcept {
         if constexpr (std::is_void_v<T>) {

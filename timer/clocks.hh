@@ -4,9 +4,24 @@
 #include <atomic>
 #include <chrono>
 
+#include <miniss/core/reactor.hh>
+
 namespace miniss {
 
-using steady_clock = std::chrono::steady_clock;
+// The moment at which this turn of the shard began: for the many who need to know the time only
+// roughly. Timers by this clock count from there, so they may come early by up to a time slice.
+// Shard: must be called on one.
+// Cost:  one load.
+class lowres_clock {
+public:
+    using duration = steady_clock::duration;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<lowres_clock, duration>;
+    static constexpr bool is_steady = true;
+
+    static time_point now() noexcept { return time_point(engine().now().time_since_epoch()); }
+};
 
 // A clock for tests: it stands still until it is told to go on.
 // Shard: any. Timers of other shards notice at their next turn.

@@ -66,12 +66,20 @@ inline void timer_service::arm<steady_clock>(internal::expiring& node) noexcept 
     _steady.insert(node);
 }
 template <>
+inline void timer_service::arm<lowres_clock>(internal::expiring& node) noexcept {
+    _steady.insert(node);
+}
+template <>
 inline void timer_service::arm<manual_clock>(internal::expiring& node) noexcept {
     _manual.insert(node);
 }
 template <>
 inline steady_clock::time_point timer_service::now<steady_clock>() const noexcept {
     return _reactor.backend().now();
+}
+template <>
+inline lowres_clock::time_point timer_service::now<lowres_clock>() const noexcept {
+    return lowres_clock::time_point(_reactor.now().time_since_epoch());
 }
 template <>
 inline manual_clock::time_point timer_service::now<manual_clock>() const noexcept {

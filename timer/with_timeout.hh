@@ -53,4 +53,10 @@ future<T> with_timeout(std::chrono::duration<Rep, Period> limit, future<T> work)
         std::move(work));
 }
 
+// The same by a shorter name, and what future::with_timeout() calls.
+template <typename Rep, typename Period, typename T>
+future<T> timeout(std::chrono::duration<Rep, Period> limit, future<T> work) {
+    return with_timeout(limit, std::move(work));
+}
+
 }  // namespace miniss
