@@ -61,7 +61,9 @@ class io_completion {
 public:
     // The backend's notes of what it was asked for.
     io_op submitted_op;
+    bool under_way = false;
     bool cancel_asked = false;
+    unsigned cancel_number = 0;
 
     // May submit and cancel operations, also its own again if `more` is false.
     virtual void complete(io_result&& result) noexcept = 0;

@@ -13,6 +13,7 @@
 #include <miniss/core/assert.hh>
 #include <miniss/core/kernel_sockets.hh>
 #include <miniss/core/uring_buffer_ring.hh>
+#include <miniss/core/uring_cancels.hh>
 
 namespace miniss {
 
@@ -64,9 +65,12 @@ public:
 };
 
 class uring_backend final : public io_backend {
-    // What a completion belongs to that is nobody's operation.
-    static constexpr std::uint64_t tag_of_wake = 1;
-    static constexpr std::uint64_t tag_of_cancel = 2;
+    // What a completion belongs to. Waiters are aligned, so their addresses are of the first kind.
+    static constexpr std::uint64_t kind_mask = 3;
+    static constexpr std::uint64_t kind_of_operation = 0;
+    static constexpr std::uint64_t kind_of_wake = 1;
+    static constexpr std::uint64_t kind_of_cancel = 2;  // Above it the number.
+    static constexpr std::uint64_t kind_of_cancel_all = 3;
 
     wake_descriptor _wake;
     ring_owner _owner;
@@ -78,18 +82,24 @@ class uring_backend final : public io_backend {
     // Receives that ended because no buffer was free; they start again once one is.
     std::vector<io_completion*> _starved;
     std::vector<io_completion*> _starved_and_cancelled;
+    internal::uring_cancels _cancels;
 
 public:
     uring_backend() { arm_wake(); }
 
     void submit(const io_op& op, io_completion& waiter) noexcept override {
         waiter.submitted_op = op;
+        waiter.under_way = true;
         waiter.cancel_asked = false;
+        waiter.cancel_number = 0;
         ++_in_flight_count;
         start(waiter);
     }
 
     void cancel(io_completion& waiter) noexcept override {
+        if (!waiter.under_way || waiter.cancel_asked) {
+            return;
+        }
         waiter.cancel_asked = true;
         if (const auto found = std::find(_starved.begin(), _starved.end(), &waiter);
             found != _starved.end()) {
@@ -106,7 +116,7 @@ public:
         _starved.clear();
         io_uring_sqe* sqe = next_sqe();
         io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
-        io_uring_sqe_set_data64(sqe, tag_of_cancel);
+        io_uring_sqe_set_data64(sqe, kind_of_cancel_all);
     }
 
     std::size_t operations_in_flight() const noexcept override { return _in_flight_count; }
@@ -182,9 +192,10 @@ private:
     }
 
     void ask_for_cancel(io_completion& waiter) noexcept {
+        _cancels.ask(waiter);
         io_uring_sqe* sqe = next_sqe();
         io_uring_prep_cancel(sqe, &waiter, 0);
-        io_uring_sqe_set_data64(sqe, tag_of_cancel);
+        io_uring_sqe_set_data64(sqe, std::uint64_t{waiter.cancel_number} << 2 | kind_of_cancel);
     }
 
     io_uring_sqe* next_sqe() noexcept {
@@ -213,7 +224,7 @@ private:
     void arm_wake() noexcept {
         io_uring_sqe* sqe = next_sqe();
         io_uring_prep_read(sqe, _wake.fd, &_wake_count, sizeof _wake_count, 0);
-        io_uring_sqe_set_data64(sqe, tag_of_wake);
+        io_uring_sqe_set_data64(sqe, kind_of_wake);
     }
 
     bool reap() noexcept {
@@ -222,11 +233,22 @@ private:
         while (io_uring_peek_cqe(&_ring, &entry) == 0) {
             const io_uring_cqe answer = *entry;  // The slot is free for the kernel from here on.
             io_uring_cqe_seen(&_ring, entry);
-            if (answer.user_data == tag_of_wake) {
-                arm_wake();
-            } else if (answer.user_data != tag_of_cancel) {
+            switch (answer.user_data & kind_mask) {
+            case kind_of_operation:
                 complete(*reinterpret_cast<io_completion*>(answer.user_data), answer);
                 completed = true;
+                break;
+            case kind_of_cancel:
+                if (io_completion* again = _cancels.answered(
+                        static_cast<unsigned>(answer.user_data >> 2), answer.res)) {
+                    ask_for_cancel(*again);
+                }
+                break;
+            case kind_of_wake:
+                arm_wake();
+                break;
+            default:  // Whoever stops cancels all until nothing is left.
+                break;
             }
         }
         return restart_starved() || completed;
@@ -244,11 +266,6 @@ private:
                 drop_for_want_of_memory(waiter, result);
                 return;
             }
-        }
-        if (result.more && waiter.cancel_asked) {
-            // The kernel cannot cancel an operation that is just being completed (EALREADY), and a
-            // receive from a peer that sends all the time always is: ask again.
-            ask_for_cancel(waiter);
         }
         if (!result.more && std::holds_alternative<receive_op>(waiter.submitted_op)) {
             go_on_receiving(waiter, std::move(result));
@@ -272,7 +289,11 @@ private:
     }
 
     void hand_over(io_completion& waiter, io_result&& result) noexcept {
-        _in_flight_count -= result.more ? 0 : 1;
+        if (!result.more) {
+            --_in_flight_count;
+            waiter.under_way = false;
+            _cancels.forget(waiter);
+        }
         waiter.complete(std::move(result));
     }
 

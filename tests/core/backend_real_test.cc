@@ -103,9 +103,8 @@ TEST_CASE("more connections than there are buffers may receive at the same momen
         const auto has_all = [round](const recorder* each) {
             return each->bytes.size() == round * 10;
         };
-        backend.run_until([&] {
-            return std::all_of(readers.received.begin(), readers.received.end(), has_all);
-        });
+        backend.run_until(
+            [&] { return std::all_of(readers.received.begin(), readers.received.end(), has_all); });
     }
     CHECK(backend->operations_in_flight() == readers.received.size());
 }
@@ -163,6 +162,61 @@ TEST_CASE("a receive can be cancelled while its peer sends all the time", "[back
     }
     stop = true;
     peer.join();
+}
+
+TEST_CASE("a receive can be cancelled in a burst, although its peer is silent from then on",
+          "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const bool tcp = GENERATE(false, true);
+    const std::string piece(1000, 'x');
+    for (int round = 0; round < 60; ++round) {
+        const auto [reader, writer] = tcp ? backend.tcp_pair() : backend.unix_pair();
+        recorder& received = backend.start(receive_op{reader});
+        std::thread peer([&piece, round, socket = writer] {
+            for (int i = 0; i < round * 4; ++i) {
+                (void)::send(socket, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            }
+        });
+        backend.run_until(
+            [&] { return received.bytes.size() >= static_cast<std::size_t>(round) * 100; });
+        backend->cancel(received);
+        backend.finish(received);
+        peer.join();
+        CHECK(received.last() == -ECANCELED);
+        backend.close(reader);
+        backend.close(writer);
+    }
+}
+
+TEST_CASE("a waiter may die while a cancel of its complete operation is under way", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    for (int round = 0; round < 100; ++round) {
+        const auto [reader, writer] = backend.unix_pair();
+        auto received = std::make_unique<recorder>();
+        backend->submit(receive_op{reader}, *received);
+        backend.settle();
+        backend.close(writer);  // The end is there, but has not been seen.
+        backend->cancel(*received);
+        backend.finish(*received);
+        CHECK((received->last() == 0 || received->last() == -ECANCELED));
+        received.reset();
+        backend.close(reader);
+    }
+    backend.settle();
+    CHECK(backend->operations_in_flight() == 0);
+}
+
+TEST_CASE("cancelling what is complete never reaches back to its waiter", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const auto [reader, writer] = backend.unix_pair();
+    auto received = std::make_unique<recorder>();
+    backend->submit(receive_op{reader}, *received);
+    backend.close(writer);
+    backend.finish(*received);
+    backend->cancel(*received);
+    received.reset();
+    backend.settle();
+    CHECK(!backend->poll());  // Nothing is asked again and again.
 }
 
 TEST_CASE("wake() from another thread ends a wait without deadline", "[backend]") {
