@@ -1,9 +1,8 @@
 // A semaphore hands out units and queues those who want more than there are.
 #pragma once
 
-#include <boost/intrusive/slist.hpp>
-
 #include <miniss/core/do_with.hh>
+#include <miniss/core/waiter_queue.hh>
 
 namespace miniss {
 
@@ -12,51 +11,50 @@ struct broken_semaphore : std::exception {
     const char* what() const noexcept override { return "semaphore broken"; }
 };
 
+// What they get when their time is over, or when they are called off.
+struct semaphore_timed_out : timed_out_error {
+    const char* what() const noexcept override { return "semaphore timed out"; }
+};
+struct semaphore_aborted : abort_requested_exception {
+    const char* what() const noexcept override { return "semaphore aborted"; }
+};
+
 // Strictly first come, first served: who wants few units queues behind who wants many, even if
-// there are few left.
+// there are few left. When one in front gives up, those behind get their turn at once.
 //
 // Lifetime: waiters that are left when it dies get broken_semaphore.
 // Shard:    every call on the shard that created it.
 // Cost:     without waiting nothing allocates; each waiter costs one allocation.
-class semaphore {
-    struct waiter : boost::intrusive::slist_base_hook<
-                        boost::intrusive::link_mode<boost::intrusive::normal_link>> {
-        std::size_t unit_count;
-        promise<> ready;
-        explicit waiter(std::size_t count) noexcept : unit_count(count) {}
-    };
-    using waiter_queue = boost::intrusive::slist<waiter, boost::intrusive::cache_last<true>,
-                                                 boost::intrusive::constant_time_size<true>>;
-
+class semaphore final : private internal::waiter_queue {
     std::ptrdiff_t _unit_count;
-    waiter_queue _waiters;
     std::exception_ptr _broken;
 
 public:
     explicit semaphore(std::size_t unit_count) noexcept
         : _unit_count(static_cast<std::ptrdiff_t>(unit_count)) {}
-    semaphore(const semaphore&) = delete;
-    semaphore& operator=(const semaphore&) = delete;
-    ~semaphore() { fail_waiters(std::make_exception_ptr(broken_semaphore())); }
+    ~semaphore();
 
     // Ready once `unit_count` units were taken out.
-    // Errors: what broken() was called with.
+    // Errors: what broken() was called with; std::bad_alloc.
     future<> wait(std::size_t unit_count = 1) noexcept {
-        if (may_take(unit_count)) {
-            _unit_count -= static_cast<std::ptrdiff_t>(unit_count);
+        if (try_wait(unit_count)) [[likely]] {
             return make_ready_future<>();
         }
-        if (_broken) {
-            return make_exception_future<>(_broken);
+        return queue_up(unit_count, {});
+    }
+
+    // The same, but waits no longer than the limit: semaphore_timed_out, or semaphore_aborted, or
+    // the reason for which the abort was requested.
+    future<> wait(const wait_limit& limit, std::size_t unit_count = 1) noexcept {
+        if (try_wait(unit_count)) [[likely]] {
+            return make_ready_future<>();
         }
-        auto* queued = new waiter(unit_count);
-        _waiters.push_back(*queued);
-        return queued->ready.get_future();
+        return queue_up(unit_count, limit);
     }
 
     // Takes the units out if that is possible without waiting.
     bool try_wait(std::size_t unit_count = 1) noexcept {
-        if (!may_take(unit_count)) {
+        if (!has(unit_count) || !empty()) {
             return false;
         }
         _unit_count -= static_cast<std::ptrdiff_t>(unit_count);
@@ -69,12 +67,8 @@ public:
             return;
         }
         _unit_count += static_cast<std::ptrdiff_t>(unit_count);
-        while (!_waiters.empty() && has(_waiters.front().unit_count)) {
-            waiter& next = _waiters.front();
-            _waiters.pop_front();
-            _unit_count -= static_cast<std::ptrdiff_t>(next.unit_count);
-            next.ready.set_value();
-            delete &next;
+        if (!empty()) {
+            wake_those_who_fit();
         }
     }
 
@@ -84,36 +78,30 @@ public:
     }
 
     // Fails every waiter, now and later, and empties the semaphore.
-    void broken(std::exception_ptr error) noexcept {
-        _broken = std::move(error);
-        _unit_count = 0;
-        fail_waiters(_broken);
-    }
+    void broken(std::exception_ptr error) noexcept;
     void broken() noexcept { broken(std::make_exception_ptr(broken_semaphore())); }
 
     std::size_t current() const noexcept {
         return _unit_count > 0 ? static_cast<std::size_t>(_unit_count) : 0;
     }
     std::ptrdiff_t available_units() const noexcept { return _unit_count; }
-    std::size_t waiters() const noexcept { return _waiters.size(); }
+    std::size_t waiters() const noexcept { return size(); }
 
 private:
     bool has(std::size_t unit_count) const noexcept {
         return _unit_count >= static_cast<std::ptrdiff_t>(unit_count);
     }
-    bool may_take(std::size_t unit_count) const noexcept {
-        return has(unit_count) && _waiters.empty();
-    }
-    void fail_waiters(const std::exception_ptr& error) noexcept {
-        _waiters.clear_and_dispose([&error](waiter* queued) {
-            queued->ready.set_exception(error);
-            delete queued;
-        });
-    }
+    future<> queue_up(std::size_t unit_count, const wait_limit& limit) noexcept;
+    void wake_those_who_fit() noexcept;
+
+    void waiter_left() noexcept override { wake_those_who_fit(); }
+    std::exception_ptr timed_out() const noexcept override;
+    std::exception_ptr aborted() const noexcept override;
 };
 
 // Units that go back by themselves.
-class semaphore_units {
+// Lifetime: the semaphore outlives them.
+class [[nodiscard]] semaphore_units {
     semaphore* _from = nullptr;
     std::size_t _unit_count = 0;
 
@@ -134,6 +122,7 @@ public:
     ~semaphore_units() { return_all(); }
 
     std::size_t count() const noexcept { return _unit_count; }
+    explicit operator bool() const noexcept { return _unit_count != 0; }
 
     // Gives the units back now.
     void return_all() noexcept {
@@ -142,24 +131,55 @@ public:
         }
     }
 
+    // Gives some of them back now, and returns how many are left. Requires as many.
+    std::size_t return_units(std::size_t unit_count) noexcept {
+        MINISS_ASSERT(unit_count <= _unit_count);
+        _unit_count -= unit_count;
+        _from->signal(unit_count);
+        return _unit_count;
+    }
+
     // Keeps the units out for good; returns how many.
     std::size_t release() noexcept { return std::exchange(_unit_count, 0); }
+
+    // Hands some of them, at most all, to another holder.
+    semaphore_units split(std::size_t unit_count) noexcept {
+        MINISS_ASSERT(unit_count <= _unit_count);
+        _unit_count -= unit_count;
+        return {*_from, unit_count};
+    }
+
+    // Takes over those of another holder. Requires that both are of the same semaphore.
+    void adopt(semaphore_units&& other) noexcept {
+        MINISS_ASSERT(_from == other._from);
+        _unit_count += other.release();
+    }
 };
 
-inline future<semaphore_units> get_units(semaphore& from, std::size_t unit_count) noexcept {
-    return from.wait(unit_count).then([&from, unit_count] {
-        return semaphore_units(from, unit_count);
-    });
-}
+// Units as soon as there are enough, within the limit. Errors: as those of wait().
+future<semaphore_units> get_units(semaphore& from, std::size_t unit_count,
+                                  const wait_limit& limit = {}) noexcept;
+
+// Units that are there now, if they are.
+std::optional<semaphore_units> try_get_units(semaphore& from, std::size_t unit_count) noexcept;
+
+// Units that may not be there: a debt until they go back. See consume().
+semaphore_units consume_units(semaphore& from, std::size_t unit_count) noexcept;
 
 // Calls `func` with the units taken out, and puts them back when its future is ready.
 // Lifetime: func is kept until then.
+// Errors:   as those of wait(), for which the limit counts; it does not count for func.
 template <typename Func>
-auto with_semaphore(semaphore& from, std::size_t unit_count, Func&& func) noexcept {
-    return get_units(from, unit_count)
+auto with_semaphore(semaphore& from, std::size_t unit_count, const wait_limit& limit,
+                    Func&& func) noexcept {
+    return get_units(from, unit_count, limit)
         .then([func = std::forward<Func>(func)](semaphore_units&& units) mutable {
             return internal::invoke_kept(std::move(func)).finally([units = std::move(units)] {});
         });
+}
+template <typename Func>
+auto with_semaphore(semaphore& from, std::size_t unit_count, Func&& func) noexcept {
+    return with_semaphore(from, unit_count, {}, std::forward<Func>(func));
 }
 
 }  // namespace miniss

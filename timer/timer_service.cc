@@ -20,6 +20,19 @@ timer_service& local_timers() noexcept {
     return *this_shard->timers;
 }
 
+bool internal::arm_steady(expiring& node) noexcept {
+    timer_service& timers = local_timers();
+    if (timers.stopped()) {
+        return false;
+    }
+    timers.arm<steady_clock>(node);
+    return true;
+}
+
+std::int64_t internal::steady_nanoseconds() noexcept {
+    return nanoseconds_of(local_timers().now<steady_clock>());
+}
+
 timer_service::timer_service(reactor& of_shard)
     : _reactor(of_shard),
       _steady(nanoseconds_of(of_shard.now())),

@@ -7,25 +7,6 @@
 
 namespace miniss {
 
-namespace internal {
-
-// What a timer_service calls when a moment has come.
-class expiring : public timer_node {
-public:
-    // The node is unlinked; it may be armed again, or destroyed. Not before node.expiry.
-    virtual void expire() noexcept = 0;
-
-    // The shard stops, and the moment will never come.
-    virtual void abandon() noexcept {}
-
-protected:
-    expiring() = default;
-    expiring(expiring&&) noexcept = default;
-    ~expiring() = default;
-};
-
-}  // namespace internal
-
 // Runs what is due, once a turn, and tells the reactor how long it may sleep. Nothing ticks while
 // nothing is armed.
 //

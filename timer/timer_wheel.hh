@@ -7,30 +7,9 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <miniss/core/expiring.hh>
+
 namespace miniss::internal {
-
-class timer_wheel;
-
-using timer_hook =
-    boost::intrusive::list_base_hook<boost::intrusive::tag<timer_wheel>,
-                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-
-// One timer's place in a wheel, or in a list of expired timers.
-//
-// is_linked() says whether it is in one of them. unlink() takes it out of whichever it is in, and
-// does nothing when it is in none; so a timer can be cancelled up to the start of its callback.
-//
-// Units:    `expiry` is in nanoseconds since the epoch of the wheel's clock.
-// Lifetime: destroying a linked node unlinks it. Moving one hands its place to the new node.
-// Cost:     unlink() is O(1) and needs no wheel.
-struct timer_node : timer_hook {
-    timer_node() = default;
-    timer_node(timer_node&& other) noexcept : expiry(other.expiry) { swap_nodes(other); }
-    timer_node& operator=(timer_node&&) = delete;
-
-    // Must not change while the node is linked.
-    std::int64_t expiry = 0;
-};
 
 using timer_list = boost::intrusive::list<timer_node, boost::intrusive::base_hook<timer_hook>,
                                           boost::intrusive::constant_time_size<false>>;

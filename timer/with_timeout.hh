@@ -4,13 +4,10 @@
 #include <memory>
 
 #include <miniss/core/future.hh>
+#include <miniss/core/wait_limit.hh>
 #include <miniss/timer/timer.hh>
 
 namespace miniss {
-
-struct timed_out_error : std::exception {
-    const char* what() const noexcept override { return "timed out"; }
-};
 
 namespace internal {
 
