@@ -225,6 +225,17 @@ public:
         _promise = nullptr;
     }
 
+    // For tasks that hold this future at one address until they run: the result stays in here. If
+    // the future dies before, the task will not be run.
+    void wake_when_ready(task& waiter) noexcept {
+        if (_state.available()) {
+            schedule(waiter);
+            return;
+        }
+        MINISS_ASSERT(_promise != nullptr);  // Otherwise this future was used before.
+        _promise->_waiter = &waiter;
+    }
+
     template <typename... A>
     static future make_ready(A&&... args) {
         future ready;
@@ -274,6 +285,7 @@ private:
         if (_promise != nullptr) {
             _promise->_future = nullptr;
             _promise->_state = nullptr;
+            _promise->_waiter = nullptr;
             _promise = nullptr;
         }
         if (_state.failed()) {

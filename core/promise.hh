@@ -43,6 +43,7 @@ protected:
 //   promise's own   -        -        nobody asked for the future yet
 //   future's        set      -        somebody holds the future and has not chained to it
 //   waiter's        -        set      a continuation or a loop waits
+//   future's        set      set      a coroutine waits, whose frame holds the future
 //   null            -        -        delivered, or moved from, or the future was thrown away
 //
 // A future and the promise behind it patch each other's address whenever one of them moves.
@@ -52,7 +53,7 @@ class promise_base {
 protected:
     future_state<T>* _state = nullptr;
     future<T>* _future = nullptr;
-    waiting_task<T>* _waiter = nullptr;
+    task* _waiter = nullptr;
 
     friend class future<T>;
 

@@ -185,8 +185,8 @@ void reactor::sleep(steady_clock::time_point idle_since) noexcept {
 
 // Draws a new order for what is ready; tasks that become ready later still come behind.
 void reactor::shuffle_ready() noexcept {
-    run_queue left;
-    run_queue right;
+    task_list left;
+    task_list right;
     while (!_ready.empty()) {
         task& work = _ready.front();
         _ready.pop_front();
@@ -196,8 +196,8 @@ void reactor::shuffle_ready() noexcept {
             right.push_back(work);
         }
     }
-    _ready.splice_after(_ready.before_begin(), right);
-    _ready.splice_after(_ready.before_begin(), left);
+    _ready.append(left);
+    _ready.append(right);
 }
 
 // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).

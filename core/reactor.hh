@@ -1,7 +1,6 @@
 // One shard's event loop.
 #pragma once
 
-#include <boost/intrusive/slist.hpp>
 #include <cstdint>
 #include <vector>
 
@@ -52,14 +51,11 @@ struct reactor_options {
 // Lifetime: context, backend and pollers outlive the reactor.
 // Shard:    all calls on the shard's thread.
 class reactor {
-    using run_queue = boost::intrusive::slist<task, boost::intrusive::cache_last<true>,
-                                              boost::intrusive::constant_time_size<false>>;
-
     shard_context& _context;
     io_backend& _backend;
     reactor_options _options;
     std::vector<poller*> _pollers;
-    run_queue _ready;
+    task_list _ready;
     bool _stopping = false;
 
     steady_clock::time_point _now;

@@ -2,23 +2,87 @@
 // shard. Everything that waits in a run queue is a task.
 #pragma once
 
-#include <boost/intrusive/slist_hook.hpp>
-
 #include <miniss/core/this_shard.hh>
 
 namespace miniss {
 
+namespace internal {
+
+// Ties a task to its neighbours in a list; the two ends of a list meet in a link of its own.
+struct task_link {
+    task_link* _next;
+    task_link* _previous;
+
+    // Requires that it is in a list.
+    void unlink() noexcept {
+        _next->_previous = _previous;
+        _previous->_next = _next;
+    }
+};
+
+}  // namespace internal
+
 // Ownership: schedule() hands the task to its shard, run_and_dispose() gives it back to itself.
 //            Nobody else may destroy it in between.
 // Cost:      the link is part of the task, so queueing one neither fails nor allocates.
-class task : public boost::intrusive::slist_base_hook<
-                 boost::intrusive::link_mode<boost::intrusive::normal_link>> {
+class task : public internal::task_link {
 public:
     // Runs the work, then destroys *this or queues it again. Errors travel in futures.
     virtual void run_and_dispose() noexcept = 0;
 
 protected:
+    task() noexcept {}
+    task(const task&) noexcept {}  // What is linked is the other one.
+    task& operator=(const task&) noexcept { return *this; }
     ~task() = default;  // run_and_dispose() destroys through the concrete type.
+};
+
+// Tasks in a row, first in, first out. Does not own them.
+// Cost: nothing allocates; a few instructions each.
+class task_list {
+    internal::task_link _ends{&_ends, &_ends};
+
+public:
+    task_list() noexcept = default;
+    task_list(task_list&& other) noexcept { append(other); }
+    task_list& operator=(task_list&&) = delete;
+
+    bool empty() const noexcept { return _ends._next == &_ends; }
+    // Requires !empty().
+    task& front() const noexcept { return static_cast<task&>(*_ends._next); }
+
+    void push_back(task& added) noexcept {
+        added._next = &_ends;
+        added._previous = _ends._previous;
+        _ends._previous->_next = &added;
+        _ends._previous = &added;
+    }
+
+    // Requires !empty().
+    void pop_front() noexcept { _ends._next->unlink(); }
+
+    // Requires that it is in some list.
+    static void remove(task& removed) noexcept { removed.unlink(); }
+
+    // Moves all of `other` behind what is here.
+    void append(task_list& other) noexcept {
+        if (other.empty()) {
+            return;
+        }
+        other._ends._next->_previous = _ends._previous;
+        _ends._previous->_next = other._ends._next;
+        other._ends._previous->_next = &_ends;
+        _ends._previous = other._ends._previous;
+        other._ends = {&other._ends, &other._ends};
+    }
+
+    // Calls visit(task&) for each, from the front.
+    template <typename Visit>
+    void for_each(Visit&& visit) const {
+        for (auto* link = _ends._next; link != &_ends; link = link->_next) {
+            visit(static_cast<task&>(*link));
+        }
+    }
 };
 
 // Queues `work` behind everything that is ready to run on this shard.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <boost/intrusive/list.hpp>
-#include <boost/intrusive/slist.hpp>
 #include <memory>
 #include <vector>
 
@@ -46,8 +45,6 @@ public:
 //        lines for each other shard, which stay in this core's cache.
 class mailbox final : public poller {
     using ring = spsc_queue<task*, 128>;
-    using task_list = boost::intrusive::slist<task, boost::intrusive::cache_last<true>,
-                                              boost::intrusive::constant_time_size<false>>;
     using open_call_list =
         boost::intrusive::list<internal::open_call, boost::intrusive::constant_time_size<false>>;
 
