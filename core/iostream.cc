@@ -118,6 +118,15 @@ future<> output_stream<char>::write(temporary_buffer<char> bytes) {
     return flush_if_much();
 }
 
+future<> output_stream<char>::write(gather_list&& pieces) {
+    finish_tail();
+    for (auto& piece : pieces) {
+        _pieces_bytes += piece.size();
+        _pieces.push_back(std::move(piece));
+    }
+    return flush_if_much();
+}
+
 void output_stream<char>::append(std::string_view bytes) {
     if (bytes.empty()) {
         return;  // It may have no address, which memcpy() does not take.

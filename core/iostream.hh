@@ -106,6 +106,9 @@ public:
     // Sends the buffer itself, unless it is so small that copying is cheaper.
     future<> write(temporary_buffer<char> bytes);
 
+    // The same for several, which are sent from where they are whatever their size.
+    future<> write(gather_list&& pieces);
+
     // Sends everything. Ready when the sink has taken it all.
     future<> flush();
 

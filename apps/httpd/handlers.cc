@@ -36,8 +36,10 @@ future<reply> root(const request& asked) {
     if (asked.method() == method::get || asked.method() == method::head) {
         return text("Hello, World!");
     }
-    return ready(std::move(
-        http::make_error_reply(status::method_not_allowed).add_header("Allow", "GET, HEAD")));
+    auto answer = asked.method() == method::options
+                      ? reply(status::no_content)
+                      : http::make_error_reply(status::method_not_allowed);
+    return ready(std::move(answer.add_header("Allow", "GET, HEAD, OPTIONS")));
 }
 
 // Made anew for each request, as the TechEmpower rules want it.

@@ -175,7 +175,7 @@ void chunked_parser::accept_behind_data(char c) noexcept {
     }
 }
 
-// The same field lines as in a head (RFC 9112 7.1.2), but nobody wants to know what they say.
+// The same field lines as in a head (RFC 9112 7.1.2). What they say is the reader's business.
 void chunked_parser::accept_in_trailer(char c) noexcept {
     if (++_trailer_bytes > _limits->trailer_bytes) {
         return fail(too_large, "trailer section exceeds its limit (RFC 6585 5)");

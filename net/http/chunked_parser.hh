@@ -11,8 +11,8 @@
 namespace miniss::http {
 
 // An incremental parser, as strict as request_parser. Chunk extensions and trailer fields must be
-// well-formed, are bounded in bytes and then dropped. Each byte is looked at once; what it says
-// depends on the bytes alone, not on how they were cut into pieces.
+// well-formed and are bounded in bytes; extensions are dropped. Each byte is looked at once; what
+// it says depends on the bytes alone, not on how they were cut into pieces.
 //
 // Lifetime: the limits must outlive the parser. It keeps no bytes.
 // Cost:     nothing is allocated; content is not copied, not even looked at.
@@ -44,6 +44,9 @@ public:
 
     // The content announced so far, by chunks that are complete or have begun.
     std::uint64_t body_bytes() const noexcept { return _body_bytes; }
+
+    // How many bytes of the trailer section were used so far, its closing empty line included.
+    std::size_t trailer_bytes() const noexcept { return _trailer_bytes; }
 
     // Makes ready for the next body.
     void reset() noexcept { *this = chunked_parser(*_limits); }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include <miniss/core/reactor.hh>
+#include <miniss/net/http/content_error.hh>
 
 namespace miniss::http::internal {
 
@@ -36,7 +37,10 @@ future<> connection::serve() noexcept {
 }
 
 future<stop_iteration> connection::step() {
-    switch (_reader.read()) {
+    if (_answered) {
+        return pass_over_content();
+    }
+    switch (read_request()) {
     case parse_result::complete:
         return answer();
     case parse_result::failed:
@@ -44,14 +48,35 @@ future<stop_iteration> connection::step() {
     case parse_result::incomplete:
         break;
     }
-    const bool must_continue = _reader.awaits_continue() && !std::exchange(_continued, true);
-    if (!must_continue && !_out.has_unsent()) {
+    if (!_out.has_unsent() && !_reader.awaits_continue()) {
         return receive();
     }
+    return ask_for_content().then([this] { return receive(); });
+}
+
+// Complete is also a request whose content the handler itself will read, or nobody will because
+// that would take long or the peer waits for our word.
+parse_result connection::read_request() {
+    if (_reader.has_head()) {
+        return _reader.read();
+    }
+    const auto head = _reader.read_head();
+    if (head != parse_result::complete) {
+        return head;
+    }
+    request asked = _reader.current();
+    _route = _server._routes.find(asked);
+    const bool waits = _route != nullptr ? !_route->stream : can_find_next();
+    return waits ? _reader.read() : head;
+}
+
+// Sends what is due before the peer goes on: earlier replies, and the 100 that it waits for.
+future<> connection::ask_for_content() {
+    const bool must_continue = _reader.awaits_continue() && !std::exchange(_continued, true);
     enter(phase::send);
-    return _out.write(must_continue ? continue_head : std::string_view())
-        .then([this] { return _out.flush(); })
-        .then([this] { return receive(); });
+    return _out.write(must_continue ? continue_head : std::string_view()).then([this] {
+        return _out.flush();
+    });
 }
 
 future<stop_iteration> connection::receive() {
@@ -69,7 +94,7 @@ future<stop_iteration> connection::receive() {
 
 // A request that takes too long is answered; a connection that was idle, or was reset, is not.
 future<stop_iteration> connection::receive_failed(std::exception_ptr error) {
-    if (_timed_out && _reader.has_begun()) {
+    if (_timed_out && _reader.has_begun() && !_answered) {
         return refuse({status::request_timeout, "the request took too long"});
     }
     if (_timed_out) {
@@ -79,10 +104,14 @@ future<stop_iteration> connection::receive_failed(std::exception_ptr error) {
 }
 
 future<stop_iteration> connection::answer() {
-    _asked.emplace(_reader.current());
-    auto reply_to_come = _server._routes.dispatch(*_asked);
+    ++_request_count;
+    auto reply_to_come = ask_handler();
     if (reply_to_come.available()) {
         return answered(std::move(reply_to_come));
+    }
+    if (_streaming != nullptr) {
+        return reply_to_come.then_wrapped(
+            [this](future<reply> ready) { return answered(std::move(ready)); });
     }
     // The replies to earlier requests need not wait for this one. If the peer is gone, sending
     // this one will fail too.
@@ -96,20 +125,52 @@ future<stop_iteration> connection::answer() {
         });
 }
 
-future<stop_iteration> connection::answered(future<reply> ready) {
-    const reply_context context = context_of(*_asked);
-    if (ready.failed()) {
-        miniss::internal::report_background_failure("HTTP handler", ready.get_exception());
-        return send(make_error_reply(status::internal_server_error), context);
+future<reply> connection::ask_handler() {
+    if (_route != nullptr && _route->stream) {
+        return start_streaming();
     }
-    return send(ready.get(), context);
+    _asked.emplace(_reader.current());
+    if (_route == nullptr) {
+        return make_ready_future<reply>(_server._routes.refuse(*_asked));
+    }
+    _asked->set_route(_route->path);
+    return futurize_invoke(_route->answer, *_asked);
+}
+
+future<stop_iteration> connection::answered(future<reply> ready) {
+    if (ready.failed()) {
+        return handler_failed(ready.get_exception());
+    }
+    return send(ready.get(), context_of(*_asked));
+}
+
+// Not every failure of a handler is its own: reading the content may have failed.
+future<stop_iteration> connection::handler_failed(std::exception_ptr error) {
+    if (_streaming != nullptr && _streaming->error) {
+        return refuse(_streaming->error);
+    }
+    if (_streaming != nullptr && _streaming->broken) {
+        return make_exception_future<stop_iteration>(std::move(error));
+    }
+    miniss::internal::report_background_failure("HTTP handler", std::move(error));
+    return send(make_error_reply(status::internal_server_error), context_of(*_asked));
 }
 
 future<stop_iteration> connection::send(reply&& answer, const reply_context& context) {
     const bool keep = answer.keeps_connection(context);
     const method asked = context.method;
-    _reader.consume();
+    if (answer.streams_content(asked)) {
+        return write_streamed(std::move(answer), context).then([this, keep] {
+            return finish(keep);
+        });
+    }
+    _streaming.reset();
     _continued = false;
+    if (_reader.is_complete() || !keep) {
+        _reader.consume();
+    } else {
+        _answered = true;
+    }
     enter(phase::send);
     return write_head(answer, context)
         .then([this, answer = std::move(answer), asked]() mutable {
@@ -146,6 +207,7 @@ future<> connection::write_content(reply&& answer, method asked) {
 future<stop_iteration> connection::refuse(const refusal& why) {
     reply_context context;
     context.date = date();
+    context.method = _reader.method();
     return send(make_error_reply(why.code, why.rule), context);
 }
 
@@ -169,12 +231,26 @@ reply_context connection::context_of(const request& asked) const {
     context.date = date();
     context.method = asked.method();
     context.minor_version = asked.minor_version();
-    context.keep_alive = asked.keep_alive() && may_go_on();
+    context.keep_alive = asked.keep_alive() && may_go_on() && can_find_next();
     return context;
+}
+
+// Whether the end of the current request will be found without much ado. Who was not asked for
+// his content may send it or not, so that what comes next could be either (RFC 9110 10.1.1).
+bool connection::can_find_next() const noexcept {
+    if (_reader.is_complete()) {
+        return true;
+    }
+    const bool failed = _streaming != nullptr && (_streaming->error || _streaming->broken);
+    return !failed && (_continued || !_reader.awaits_continue()) &&
+           _reader.content_bytes_to_come() <= _server._options.unread_content_bytes;
 }
 
 // While the server drains: not for ever, but what has come already is answered.
 bool connection::may_go_on() const noexcept {
+    if (_request_count >= _server._options.request_count_max) {
+        return false;
+    }
     return !_server._draining || engine().now() < _server._drain_end || _reader.has_unread();
 }
 

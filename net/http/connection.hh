@@ -12,9 +12,29 @@ namespace miniss::http::internal {
 // Reads requests, has them answered in order, and sends the replies of all requests that came
 // together in one go. Its deadline is one timer, which is rearmed only when it fires too early or
 // the next deadline is nearer, not for every request.
-class connection : public connection_hook {
+//
+// A request is answered once all of it is here, unless its route streams: then the handler starts
+// when the head is here, and reads the content through this connection while it comes in. What
+// nobody reads is passed over behind the reply.
+//
+// It knows bytes only through its two streams, so whatever gives such streams can carry it.
+class connection final : public connection_hook, private content_carrier {
     // What it waits for: the peer, except while a handler works.
     enum class phase : std::uint8_t { idle, head, content, answer, send, linger };
+
+    // What only a streamed request or reply needs.
+    struct streaming {
+        input_stream<char> content;
+        temporary_buffer<char> piece;  // Read last.
+        refusal error;                 // Why there is no more to be read,
+        bool broken = false;           // or that the connection itself has ended.
+        bool reading = false;
+        bool sending = false;
+        std::optional<reply> answer;
+        std::optional<content_writer> writer;
+        std::optional<future<>> head_sent;  // Under way, because the writer takes its time.
+    };
+    class content_source;
 
     server& _server;
     connected_socket _socket;
@@ -22,11 +42,16 @@ class connection : public connection_hook {
     output_stream<char> _out;
     request_reader _reader;
     std::optional<request> _asked;  // What is being answered.
+    const routes::route* _route = nullptr;
+    std::unique_ptr<streaming> _streaming;
     timer<> _timer;
     steady_clock::time_point _deadline;
     phase _phase = phase::idle;
     bool _timed_out = false;
     bool _continued = false;  // The 100 of this request was sent.
+    bool _answered = false;   // All but the rest of its content is done with.
+    std::uint64_t _passed_over_bytes = 0;
+    std::uint64_t _request_count = 0;
 
 public:
     connection(server& of, connected_socket peer);
@@ -41,8 +66,11 @@ public:
 
 private:
     future<stop_iteration> step();
+    parse_result read_request();
     future<stop_iteration> receive();
+    future<> ask_for_content();
     future<stop_iteration> answer();
+    future<reply> ask_handler();
     future<stop_iteration> answered(future<reply> ready);
     future<stop_iteration> send(reply&& answer, const reply_context& context);
     future<> write_content(reply&& answer, method asked);
@@ -50,8 +78,23 @@ private:
     future<stop_iteration> refuse(const refusal& why);
     future<stop_iteration> receive_failed(std::exception_ptr error);
     future<> linger();
+
+    future<reply> start_streaming();
+    future<temporary_buffer<char>> read_content();
+    future<stop_iteration> receive_content();
+    future<stop_iteration> content_received(future<temporary_buffer<char>> received);
+    void go_on_streaming() noexcept;
+    future<> wait_for_head() noexcept;
+    future<> carry(gather_list&& pieces, bool now) override;
+    future<> write_streamed(reply&& answer, const reply_context& context);
+    future<> streamed(future<> written);
+    future<stop_iteration> handler_failed(std::exception_ptr error);
+    future<stop_iteration> finish(bool keep);
+    future<stop_iteration> pass_over_content();
+
     reply_context context_of(const request& asked) const;
     bool may_go_on() const noexcept;
+    bool can_find_next() const noexcept;
     std::string_view date() const;
 
     void enter(phase next) noexcept;

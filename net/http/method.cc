@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include <miniss/net/http/method_set.hh>
+
 namespace miniss::http {
 namespace {
 
@@ -22,6 +24,16 @@ std::optional<method> find_method(std::string_view name) noexcept {
         }
     }
     return std::nullopt;
+}
+
+std::string method_set::to_string() const {
+    std::string list;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (contains(static_cast<method>(i))) {
+            list.append(list.empty() ? "" : ", ").append(names[i]);
+        }
+    }
+    return list;
 }
 
 }  // namespace miniss::http

@@ -1,23 +1,16 @@
 // Writes the heads of replies.
 #include <miniss/net/http/reply.hh>
 
-#include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <iterator>
-#include <stdexcept>
 #include <utility>
 
 #include <miniss/core/assert.hh>
-#include <miniss/net/http/byte_class.hh>
 #include <miniss/net/http/date.hh>
-#include <miniss/net/http/text.hh>
+#include <miniss/net/http/field_check.hh>
 
 namespace miniss::http {
 namespace {
-
-using internal::byte_class;
-using internal::consists_of;
 
 // Everything in a head but the lines that handlers add: with the longest of every part, the lines
 // that write_head() writes come to fewer bytes.
@@ -42,15 +35,6 @@ char* put_status_line(char* to, status code) noexcept {
     return put(to, reason_phrase(code));
 }
 
-bool is_written_by_server(std::string_view name) noexcept {
-    constexpr std::string_view names[] = {
-        "Connection", "Content-Length", "Date", "Server", "Transfer-Encoding",
-    };
-    return std::any_of(std::begin(names), std::end(names), [name](std::string_view own) {
-        return internal::equals_ignoring_case(name, own);
-    });
-}
-
 }  // namespace
 
 reply::reply(http::status code, literal content_type, std::string content)
@@ -66,19 +50,40 @@ reply reply::constant(http::status code, literal content_type, std::string_view 
     return result;
 }
 
+reply reply::streamed(http::status code, literal content_type, content_function write) {
+    reply result(code, content_type, std::string());
+    result._stream = std::make_unique<streamed_content>();
+    result._stream->write = std::move(write);
+    return result;
+}
+
+reply reply::streamed(http::status code, literal content_type, std::uint64_t length,
+                      content_function write) {
+    reply result = streamed(code, content_type, std::move(write));
+    result._stream->length = length;
+    return result;
+}
+
 reply& reply::add_header(std::string_view name, std::string_view value) {
-    if (name.empty() || !consists_of<byte_class::token>(name)) {
-        throw std::invalid_argument("reply: malformed field name");
-    }
-    if (!consists_of<byte_class::value>(value)) {
-        throw std::invalid_argument("reply: control byte in the value of field " +
-                                    std::string(name));
-    }
-    if (is_written_by_server(name)) {
-        throw std::invalid_argument("reply: the server itself writes field " + std::string(name));
-    }
-    _header_lines.append(name).append(": ").append(value).append("\r\n");
+    internal::append_checked_field(_header_lines, name, value);
     return *this;
+}
+
+// A 205 has a length, but it must be zero (RFC 9110 15.3.6).
+bool reply::streams_content(method asked) const noexcept {
+    return _stream != nullptr && asked != method::head && !never_has_content(_status) &&
+           _status != status::reset_content;
+}
+
+content_writer reply::make_writer(content_carrier& connection, const reply_context& context) const {
+    return content_writer(connection, framing(context), _stream->length.value_or(0));
+}
+
+content_framing reply::framing(const reply_context& context) const noexcept {
+    if (!streams_content(method::get) || _stream->length) {
+        return content_framing::length;
+    }
+    return context.minor_version == 0 ? content_framing::close : content_framing::chunked;
 }
 
 std::string_view reply::content_to_send(method asked) const noexcept {
@@ -115,8 +120,7 @@ char* reply::write_head(char* to, const reply_context& context) const noexcept {
         if (!_content_type.text().empty()) {
             to = put(put(to, "\r\nContent-Type: "), _content_type.text());
         }
-        to = put(to, "\r\nContent-Length: ");
-        to = std::to_chars(to, to + 20, content_to_send(method::get).size()).ptr;
+        to = write_framing(to, context);
     }
     // 1.1 goes on and 1.0 ends unless one says otherwise (RFC 9112 9.3).
     if (!keeps_connection(context)) {
@@ -126,6 +130,23 @@ char* reply::write_head(char* to, const reply_context& context) const noexcept {
     }
     to = put(put(to, "\r\n"), std::string_view(_header_lines));
     return put(to, "\r\n");
+}
+
+char* reply::write_framing(char* to, const reply_context& context) const noexcept {
+    switch (framing(context)) {
+    case content_framing::length: {
+        const bool streamed = streams_content(method::get);
+        to = put(to, "\r\nContent-Length: ");
+        return std::to_chars(to, to + 20,
+                             streamed ? *_stream->length : content_to_send(method::get).size())
+            .ptr;
+    }
+    case content_framing::chunked:
+        return put(to, "\r\nTransfer-Encoding: chunked");
+    case content_framing::close:
+        break;
+    }
+    return to;
 }
 
 void reply::append_head(std::string& out, const reply_context& context) const {

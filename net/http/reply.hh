@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
 #include <miniss/core/buffer.hh>
+#include <miniss/net/http/content_writer.hh>
 #include <miniss/net/http/literal.hh>
 #include <miniss/net/http/method.hh>
 #include <miniss/net/http/status.hh>
@@ -32,11 +35,17 @@ inline constexpr std::string_view continue_head = "HTTP/1.1 100 Continue\r\n\r\n
 // Errors: std::invalid_argument where a field could not be sent as it is.
 // Cost:   a constant text or one that fits into std::string itself is not allocated.
 class reply {
+    struct streamed_content {
+        content_function write;
+        std::optional<std::uint64_t> length;
+    };
+
     // Complete lines, each with its line break.
     std::string _header_lines;
     std::string _content;
     std::string_view _constant_content;
     literal _content_type;
+    std::unique_ptr<streamed_content> _stream;
     http::status _status = status::ok;
     bool _closes = false;
 
@@ -47,6 +56,13 @@ public:
 
     // Lifetime: `content` is not copied and must outlive the reply.
     static reply constant(http::status code, literal content_type, std::string_view content);
+
+    // The content is made while it is sent: `write` is called once the head was written, unless
+    // no content is to be sent. Without a length it goes out in chunks, or, to HTTP/1.0, up to the
+    // end of the connection.
+    static reply streamed(http::status code, literal content_type, content_function write);
+    static reply streamed(http::status code, literal content_type, std::uint64_t length,
+                          content_function write);
 
     http::status status() const noexcept { return _status; }
 
@@ -63,8 +79,13 @@ public:
     }
 
     bool keeps_connection(const reply_context& context) const noexcept {
-        return context.keep_alive && !_closes;
+        return context.keep_alive && !_closes && framing(context) != content_framing::close;
     }
+
+    // Whether a content_function is to be called behind the head, and what it writes to.
+    bool streams_content(method asked) const noexcept;
+    content_writer make_writer(content_carrier& connection, const reply_context& context) const;
+    content_function& stream() noexcept { return _stream->write; }
 
     std::string_view content() const noexcept {
         return _constant_content.empty() ? std::string_view(_content) : _constant_content;
@@ -83,6 +104,10 @@ public:
     char* write_head(char* to, const reply_context& context) const noexcept;
 
     void append_head(std::string& out, const reply_context& context) const;
+
+private:
+    content_framing framing(const reply_context& context) const noexcept;
+    char* write_framing(char* to, const reply_context& context) const noexcept;
 };
 
 static_assert(std::is_nothrow_move_constructible_v<reply>);

@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <miniss/net/http/request_head.hh>
+#include <miniss/net/http/route_pattern.hh>
 
 namespace miniss::http {
 
@@ -72,14 +75,20 @@ public:
 class request {
     const char* _begin;
     const request_head* _head;
+    const route_pattern* _route = nullptr;
+    const std::string* _trailer_section = nullptr;
 
 public:
-    // The body, after chunks have been taken apart. Set by the server.
+    // The body, after chunks have been taken apart. Set by the server, unless it is streamed.
     std::string_view content;
 
     // `begin` is where the bytes begin that the parser was given.
     request(const char* begin, const request_head& head, std::string_view body = {}) noexcept
         : _begin(begin), _head(&head), content(body) {}
+
+    // The server's notes: which route was taken, and where trailer fields are collected.
+    void set_route(const route_pattern& route) noexcept { _route = &route; }
+    void set_trailer_section(const std::string& lines) noexcept { _trailer_section = &lines; }
 
     http::method method() const noexcept { return _head->method; }
     unsigned minor_version() const noexcept { return _head->minor_version; }
@@ -102,6 +111,14 @@ public:
 
     // The value of the first field of this name, whose case does not matter.
     std::optional<std::string_view> header(std::string_view name) const noexcept;
+
+    // The part of the path that stands for {name} in the route that was taken, or, with "*", for
+    // the star; still percent-encoded. None if the route has no such name.
+    std::optional<std::string_view> parameter(std::string_view name) const noexcept;
+
+    // The fields behind chunked content, in their order. What they say must not be taken for
+    // header fields (RFC 9110 6.5.1). Streamed content must have been read to its end.
+    std::vector<header_field> trailers() const;
 
     body_framing framing() const noexcept { return _head->framing; }
 

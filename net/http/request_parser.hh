@@ -38,6 +38,9 @@ public:
     // Once failed: what to answer and why. Nothing behind the head can be trusted then.
     const refusal& error() const noexcept { return _error; }
 
+    // As soon as it was read, also of a head that is refused further on; GET before.
+    http::method method() const noexcept { return _head.method; }
+
     // Whether a byte of a request has arrived; an empty line before it does not count.
     bool has_begun() const noexcept { return _state > state::method || _position > _token_begin; }
 

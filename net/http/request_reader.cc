@@ -48,6 +48,9 @@ parse_result request_reader::read() {
 }
 
 parse_result request_reader::read_head() {
+    if (_error) {
+        return parse_result::failed;
+    }
     const std::size_t held_bytes = _held.size();
     if (held_bytes != 0) {
         _held.append(_piece.view());
@@ -108,7 +111,7 @@ parse_result request_reader::read_content() {
 
 parse_result request_reader::read_chunks() {
     for (;;) {
-        const auto step = _chunks.consume(_piece.view());
+        const auto step = read_chunk();
         _content.append(step.data);
         _piece.trim_front(step.used);
         switch (step.what) {
@@ -128,6 +131,64 @@ parse_result request_reader::read_chunks() {
     }
 }
 
+// Takes a step through the chunks, and keeps the trailer section, which is what a step ends with.
+chunked_parser::progress request_reader::read_chunk() {
+    const std::size_t before = _chunks.trailer_bytes();
+    const auto step = _chunks.consume(_piece.view());
+    const std::size_t trailer_bytes = _chunks.trailer_bytes() - before;
+    _trailers.append(_piece.view().substr(step.used - trailer_bytes, trailer_bytes));
+    return step;
+}
+
+request_reader::content_result request_reader::next_content(temporary_buffer<char>& to) {
+    switch (_error ? stage::head : _stage) {
+    case stage::head:
+        return content_result::failed;
+    case stage::complete:
+        return content_result::complete;
+    case stage::content:
+        return next_of_length(to);
+    case stage::chunks:
+        break;
+    }
+    const auto step = read_chunk();
+    switch (step.what) {
+    case content_result::data:
+        to = _piece.share(static_cast<std::size_t>(step.data.data() - _piece.get()),
+                          step.data.size());
+        break;
+    case content_result::complete:
+        _stage = stage::complete;
+        break;
+    case content_result::failed:
+        fail(_chunks.error());
+        return step.what;
+    case content_result::incomplete:
+        break;
+    }
+    _piece.trim_front(step.used);
+    if (step.what == content_result::incomplete) {
+        _piece = temporary_buffer<char>();
+    }
+    return step.what;
+}
+
+request_reader::content_result request_reader::next_of_length(temporary_buffer<char>& to) {
+    const std::uint64_t left = content_bytes_to_come();
+    if (left == 0) {
+        _stage = stage::complete;
+        return content_result::complete;
+    }
+    if (_piece.empty()) {
+        _piece = temporary_buffer<char>();
+        return content_result::incomplete;
+    }
+    to = _piece.share(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, _piece.size())));
+    _piece.trim_front(to.size());
+    _streamed_bytes += to.size();
+    return content_result::data;
+}
+
 parse_result request_reader::fail(const refusal& why) noexcept {
     _error = why;
     _piece = temporary_buffer<char>();
@@ -138,7 +199,6 @@ const char* request_reader::head_begin() const noexcept {
     return _held.empty() ? _current.get() : _held.data();
 }
 
-// Copies the head, so that its receive buffer need not wait for the rest of the request.
 void request_reader::hold_head() {
     if (_held.empty()) {
         _held.assign(_current.get(), _parser.head_bytes());
@@ -147,8 +207,10 @@ void request_reader::hold_head() {
 }
 
 request request_reader::current() const noexcept {
-    MINISS_ASSERT(_stage == stage::complete);
-    return request(head_begin(), _parser.head(), _content_view);
+    MINISS_ASSERT(_stage != stage::head);
+    request result(head_begin(), _parser.head(), _content_view);
+    result.set_trailer_section(_trailers);
+    return result;
 }
 
 void request_reader::consume() noexcept {
@@ -157,13 +219,16 @@ void request_reader::consume() noexcept {
     _current = temporary_buffer<char>();
     clear_and_shrink(_held);
     clear_and_shrink(_content);
+    clear_and_shrink(_trailers);
+    _streamed_bytes = 0;
     _content_view = {};
     _stage = stage::head;
 }
 
 bool request_reader::awaits_continue() const noexcept {
     return (_stage == stage::content || _stage == stage::chunks) && _content.empty() &&
-           _chunks.body_bytes() == 0 && _parser.head().expects_continue;
+           _piece.empty() && _streamed_bytes == 0 && _chunks.body_bytes() == 0 &&
+           _parser.head().expects_continue;
 }
 
 }  // namespace miniss::http

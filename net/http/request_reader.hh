@@ -10,7 +10,9 @@
 
 namespace miniss::http {
 
-// Give it a piece with feed(), then call read() and consume() until read() wants more.
+// Give it a piece with feed(), then call read() and consume() until read() wants more. Or call
+// read_head() first, and then either read() for the content as a whole, or next_content() for one
+// piece of it after the other.
 //
 // A request that came in one piece is read where it is; one that came in several is copied, so
 // that a slow peer holds memory of its own and no receive buffers.
@@ -27,6 +29,8 @@ class request_reader {
     std::string _held;                // Its head, as far as it came in earlier pieces.
     std::string _content;             // Its content, if that did not come whole behind the head.
     std::string_view _content_view;
+    std::string _trailers;              // Their lines.
+    std::uint64_t _streamed_bytes = 0;  // Of a content with a length.
     refusal _error;
     stage _stage = stage::head;
 
@@ -37,14 +41,25 @@ public:
     void feed(temporary_buffer<char>&& piece) noexcept;
 
     parse_result read();
+    parse_result read_head();
 
-    // Once complete. Lifetime: until consume().
+    // The next piece of content, as it came, in `to`, with result::data.
+    using content_result = chunked_parser::result;
+    content_result next_content(temporary_buffer<char>& to);
+
+    // Once the head is there. Lifetime: until consume(). Before the content is complete as well,
+    // only after hold_head().
     request current() const noexcept;
+    // Copies the head, so that its receive buffer need not wait for the rest of the request.
+    void hold_head();
     // Goes on to what follows the current request.
     void consume() noexcept;
 
     // Once failed: what to answer. Where the next request begins is then unknown.
     const refusal& error() const noexcept { return _error; }
+
+    // Of the current request, as soon as it is known; GET before.
+    http::method method() const noexcept { return _parser.method(); }
 
     // Whether some of a request is here, but not all.
     bool has_begun() const noexcept { return _stage != stage::head || _parser.has_begun(); }
@@ -53,16 +68,23 @@ public:
     // Whether anything has come behind the current request.
     bool has_unread() const noexcept { return !_piece.empty(); }
 
+    // Whether all of the current request is here, or was handed out.
+    bool is_complete() const noexcept { return _stage == stage::complete; }
+    // How much content is still to come, as far as the peer has said.
+    std::uint64_t content_bytes_to_come() const noexcept {
+        return _stage == stage::content ? _parser.head().content_length - _streamed_bytes : 0;
+    }
+
     // Whether the peer waits for a 100 before it sends the content, of which nothing is here.
     bool awaits_continue() const noexcept;
 
 private:
-    parse_result read_head();
     parse_result read_content();
     parse_result read_chunks();
+    content_result next_of_length(temporary_buffer<char>& to);
+    chunked_parser::progress read_chunk();
     parse_result fail(const refusal& why) noexcept;
     const char* head_begin() const noexcept;
-    void hold_head();
 };
 
 }  // namespace miniss::http

@@ -4,6 +4,8 @@
 #include <boost/intrusive/list.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <limits>
 
 #include <miniss/core/gate.hh>
 #include <miniss/core/loop.hh>
@@ -30,6 +32,10 @@ struct server_options {
     std::chrono::milliseconds linger_time{2'000};
     // At a stop, for a request that is on its way on a connection that looks idle.
     std::chrono::milliseconds drain_time{200};
+    // What a handler may leave unread of a request's content. Beyond: the connection is closed.
+    std::uint64_t unread_content_bytes = 256 * 1024;
+    // After so many the connection is closed.
+    std::uint64_t request_count_max = std::numeric_limits<std::uint64_t>::max();
     // Further ones wait in the kernel's backlog.
     std::size_t connection_count_max = 100'000;
 };

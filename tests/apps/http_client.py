@@ -96,7 +96,7 @@ class Connection:
         head, self._received = self._received.split(b"\r\n\r\n", 1)
         reply = Reply(head)
         size = int(reply.fields.get("content-length", 0))
-        if to_head or reply.status < 200:
+        if to_head or reply.status < 200 or reply.status in (204, 304):
             return reply
         if "content-length" not in reply.fields:
             raise AssertionError(f"no Content-Length: {reply}")

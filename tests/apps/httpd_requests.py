@@ -59,11 +59,12 @@ class Paths(WithServer):
         self.assertEqual((head.status, head.fields, head.body), (200, get.fields, b""))
 
     def test_root_without_body(self):
-        """Without a body, / takes only GET and HEAD."""
+        """Without a body, / takes only GET and HEAD, and says so."""
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]:
             with self.subTest(method):
                 reply = self.ask(method, "/")
-                self.assertEqual((reply.status, reply.fields["allow"]), (405, "GET, HEAD"))
+                self.assertEqual((reply.status, reply.fields["allow"]),
+                                 (204 if method == "OPTIONS" else 405, "GET, HEAD, OPTIONS"))
 
     def test_plaintext(self):
         """/plaintext is what TechEmpower asks for."""
@@ -105,14 +106,15 @@ class Paths(WithServer):
 
     def test_wrong_methods(self):
         """A wrong method is 405 with the right ones in Allow, and the connection goes on."""
-        allowed = {"/plaintext": "GET, HEAD", "/json": "GET, HEAD", "/pipeline": "GET, HEAD",
-                   "/baseline11": "GET, HEAD, POST"}
+        allowed = {"/plaintext": "GET, HEAD, OPTIONS", "/json": "GET, HEAD, OPTIONS",
+                   "/pipeline": "GET, HEAD, OPTIONS", "/baseline11": "GET, HEAD, POST, OPTIONS"}
         with Connection(self.server) as connection:
             for target, methods in allowed.items():
                 for method in ["PUT", "DELETE", "PATCH", "OPTIONS"]:
                     with self.subTest(target, method=method):
                         reply = connection.ask(method, target, b"something")
-                        self.assertEqual((reply.status, reply.fields["allow"]), (405, methods))
+                        self.assertEqual((reply.status, reply.fields["allow"]),
+                                         (204 if method == "OPTIONS" else 405, methods))
             self.check_text(connection.ask("GET", "/"), b"Hello, World!")
 
     def test_date_goes_on(self):

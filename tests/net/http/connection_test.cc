@@ -22,7 +22,7 @@ TEMPLATE_TEST_CASE("a connection serves one request after the other", "[connecti
         CHECK(reply.head.find("Connection:") == std::string::npos);
         CHECK(client.post("/echo", "abc").content == "abc");
         CHECK(client.get("/nowhere").code == 404);
-        CHECK(client.post("/", "abc").has("Allow: GET, HEAD"));
+        CHECK(client.post("/", "abc").has("Allow: GET, HEAD, OPTIONS"));
     }
     CHECK(world.served->connection_count() == 1);
 }
@@ -122,6 +122,39 @@ TEMPLATE_TEST_CASE("HEAD gets the head of what GET would get", "[connection]", t
     CHECK(client.reply(true).has("Content-Length: 5000"));
     CHECK(client.reply(true).code == 404);
     CHECK(client.get("/").content == "hello");
+}
+
+TEMPLATE_TEST_CASE("HEAD is refused without a body too (RFC 9110 9.3.2)", "[connection]",
+                   test_shard, real_shard) {
+    server_options options;
+    options.bounds.header_bytes = 200;
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), options);
+    const auto [request, code] = GENERATE(table<std::string, unsigned>({
+        {"HEAD / HTTP/1.1\r\n\r\n", 400},
+        {"HEAD /%zz HTTP/1.1\r\n", 400},
+        {"HEAD / HTTP/2.0\r\n", 505},
+        {"HEAD / HTTP/1.1\r\nHost: h\r\nX: " + std::string(300, 'x') + "\r\n\r\n", 431},
+        {"HEAD /" + std::string(300, 'x') + " HTTP/1.1\r\n", 414},
+    }));
+    auto client = world.client();
+    client.send(request);
+    const auto refused = client.reply(true);
+    CHECK(refused.code == code);
+    CHECK(refused.closes());
+    CHECK(client.ended());
+}
+
+TEMPLATE_TEST_CASE("a connection serves only so many requests", "[connection]", test_shard,
+                   real_shard) {
+    server_options options;
+    options.request_count_max = 3;
+    http_world<TestType> world(GENERATE(from_range(places<TestType>())), options);
+    auto client = world.client();
+    CHECK_FALSE(client.get("/").closes());
+    CHECK_FALSE(client.post("/echo", "a").closes());
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(client.reply().closes());
+    CHECK(client.ended());
 }
 
 TEMPLATE_TEST_CASE("a peer that waits for a 100 gets one before it sends its content",

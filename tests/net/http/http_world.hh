@@ -118,6 +118,7 @@ struct http_world {
     server_options options;
     std::optional<server> served;
     socket_address address;
+    std::string uploaded;                 // By the last POST /upload.
     std::vector<promise<reply>> pending;  // What GET /wait was not answered with yet.
     std::optional<future<>> stopped;
 
@@ -197,10 +198,56 @@ private:
             pending.emplace_back();
             return pending.back().get_future();
         });
+        add_streaming_routes();
         table.add({method::get}, "/close", [](const request&) {
             return make_ready_future<reply>(
                 std::move(reply(status::ok, "text/plain", "bye").close_connection()));
         });
+    }
+
+    void add_streaming_routes() {
+        // What came, in how many pieces, with which trailers.
+        table.add_streaming(
+            {method::post}, "/upload", [this](const request& asked, input_stream<char>& content) {
+                uploaded.clear();
+                return repeat([this, &content] {
+                           return content.read().then([this](temporary_buffer<char>&& piece) {
+                               uploaded.append(piece.view());
+                               return piece.empty() ? stop_iteration::yes : stop_iteration::no;
+                           });
+                       })
+                    .then([this, &asked] {
+                        std::string trailers;
+                        for (const auto [name, value] : asked.trailers()) {
+                            trailers.append(name).append("=").append(value).append(";");
+                        }
+                        return reply(status::ok, "text/plain",
+                                     std::to_string(uploaded.size()) + trailers);
+                    });
+            });
+        table.add_streaming({method::post}, "/unread", [](const request&, input_stream<char>&) {
+            return make_ready_future<reply>(reply(status::ok, "text/plain", "unread"));
+        });
+        table.add_streaming({method::post}, "/unread-until",
+                            [this](const request&, input_stream<char>&) {
+                                pending.emplace_back();
+                                return pending.back().get_future();
+                            });
+        table.add_streaming(
+            {method::post}, "/through", [](const request&, input_stream<char>& content) {
+                return make_ready_future<reply>(
+                    reply::streamed(status::ok, "text/plain", [&content](content_writer& out) {
+                        return repeat([&content, &out] {
+                            return content.read().then([&out](temporary_buffer<char>&& piece) {
+                                const auto stop =
+                                    piece.empty() ? stop_iteration::yes : stop_iteration::no;
+                                return out.write(std::move(piece))
+                                    .then([&out] { return out.flush(); })
+                                    .then([stop] { return stop; });
+                            });
+                        });
+                    }));
+            });
     }
 };
 

@@ -84,6 +84,40 @@ std::vector<std::string_view> single_bytes(std::string_view bytes) {
     return pieces;
 }
 
+// The same with the content taken piece by piece.
+outcome stream_in(const std::vector<std::string_view>& pieces, const limits& bounds = {}) {
+    using result = request_reader::content_result;
+    request_reader reader(bounds);
+    outcome found;
+    for (const auto piece : pieces) {
+        if (found.error) {
+            break;
+        }
+        reader.feed(piece_of(piece));
+        for (bool goes_on = true; goes_on;) {
+            if (!reader.has_head()) {
+                const auto head = reader.read_head();
+                goes_on = head == parse_result::complete;
+                if (goes_on) {
+                    reader.hold_head();
+                    found.requests.push_back(describe(reader.current()));
+                }
+            } else {
+                temporary_buffer<char> content;
+                const auto next = reader.next_content(content);
+                goes_on = next == result::data || next == result::complete;
+                found.requests.back().append(content.view());
+                if (next == result::complete) {
+                    CHECK(reader.is_complete());
+                    reader.consume();
+                }
+            }
+            found.error = reader.error();
+        }
+    }
+    return found;
+}
+
 // Whole, byte by byte, and cut in two everywhere.
 void check_every_cut(const std::string& bytes, const std::vector<std::string>& requests,
                      status code, const limits& bounds = {}) {
@@ -91,6 +125,10 @@ void check_every_cut(const std::string& bytes, const std::vector<std::string>& r
         const outcome found = read_in(pieces, bounds);
         REQUIRE(found.requests == requests);
         REQUIRE(found.error.code == code);
+        if (code == status::ok) {  // Else the content begins to come before it is refused.
+            REQUIRE(stream_in(pieces, bounds).requests == requests);
+        }
+        REQUIRE(stream_in(pieces, bounds).error.code == code);
     };
     const std::string_view whole(bytes);
     check({whole});

@@ -29,7 +29,7 @@ struct asked_table {
         request_parser parser(bounds);
         const std::string text = line + " HTTP/1.1\r\nHost: h\r\n\r\n";
         REQUIRE(parser.parse(text) == parse_result::complete);
-        const request asked(text.data(), parser.head());
+        request asked(text.data(), parser.head());
         const reply answer = shard.run([&] { return table.dispatch(asked); });
         std::string head;
         answer.append_head(head, {});
@@ -68,10 +68,9 @@ TEST_CASE("paths are compared byte by byte, as they were sent", "[routes]") {
 TEST_CASE("an unknown path is a 404, with any method and in an empty table", "[routes]") {
     asked_table asked;
     CHECK(asked.ask("GET /").starts_with("404 "));
-    CHECK(asked.ask("OPTIONS *").starts_with("404 "));
+    CHECK(asked.ask("OPTIONS /").starts_with("404 "));
     asked.table.add({method::get}, "/a", answer_with("a"));
     CHECK(asked.ask("POST /b").starts_with("404 "));
-    CHECK(asked.ask("CONNECT h:80").starts_with("404 "));
 }
 
 TEST_CASE("another method on a known path is a 405 that names those allowed", "[routes]") {
@@ -80,10 +79,29 @@ TEST_CASE("another method on a known path is a 405 that names those allowed", "[
         .add({method::post, method::put}, "/b", answer_with("b"))
         .add({method::get}, "/c", answer_with("c"))
         .add({method::delete_}, "/c", answer_with("c"));
-    CHECK(asked.ask("POST /a") == "405 Allow: GET, HEAD");
-    CHECK(asked.ask("GET /b") == "405 Allow: POST, PUT");
-    CHECK(asked.ask("HEAD /b") == "405 Allow: POST, PUT");
-    CHECK(asked.ask("PUT /c") == "405 Allow: GET, HEAD, DELETE");
+    CHECK(asked.ask("POST /a") == "405 Allow: GET, HEAD, OPTIONS");
+    CHECK(asked.ask("GET /b") == "405 Allow: POST, PUT, OPTIONS");
+    CHECK(asked.ask("HEAD /b") == "405 Allow: POST, PUT, OPTIONS");
+    CHECK(asked.ask("PUT /c") == "405 Allow: GET, HEAD, DELETE, OPTIONS");
+}
+
+TEST_CASE("OPTIONS tells what a path, or the server, can be asked (RFC 9110 9.3.7)", "[routes]") {
+    asked_table asked;
+    CHECK(asked.ask("OPTIONS *") == "204 Allow: OPTIONS");
+    asked.table.add({method::get}, "/a", answer_with("a"))
+        .add({method::put}, "/b/{c}", answer_with("b"))
+        .add({method::options}, "/own", answer_with("own"));
+    CHECK(asked.ask("OPTIONS /a") == "204 Allow: GET, HEAD, OPTIONS");
+    CHECK(asked.ask("OPTIONS /b/x") == "204 Allow: PUT, OPTIONS");
+    CHECK(asked.ask("OPTIONS *") == "204 Allow: GET, HEAD, PUT, OPTIONS");
+    CHECK(asked.ask("OPTIONS /own") == "200 own");
+    CHECK(asked.ask("OPTIONS /b") == "404 404 Not Found\n");
+}
+
+TEST_CASE("CONNECT is for proxies: 501 (RFC 9110 9.1)", "[routes]") {
+    asked_table asked;
+    asked.table.add_any_method("/*", answer_with("any"));
+    CHECK(asked.ask("CONNECT h:80").starts_with("501 "));
 }
 
 TEST_CASE("HEAD goes where GET goes", "[routes]") {
@@ -96,7 +114,7 @@ TEST_CASE("a route for HEAD alone answers HEAD and not GET", "[routes]") {
     asked_table asked;
     asked.table.add({method::head}, "/a", answer_with("head a"));
     CHECK(asked.ask("HEAD /a") == "200 head a");
-    CHECK(asked.ask("GET /a") == "405 Allow: HEAD");
+    CHECK(asked.ask("GET /a") == "405 Allow: HEAD, OPTIONS");
 }
 
 TEST_CASE("of several routes that fit the first is taken", "[routes]") {
@@ -106,6 +124,43 @@ TEST_CASE("of several routes that fit the first is taken", "[routes]") {
     CHECK(asked.ask("GET /a") == "200 first");
     CHECK(asked.ask("HEAD /a") == "200 first");
     CHECK(asked.ask("POST /a") == "200 second");
+}
+
+TEST_CASE("a parameter is one segment, and a star is all the rest", "[routes]") {
+    asked_table asked;
+    const auto show = [](const request& asked_for) {
+        std::string content;
+        for (const char* name : {"id", "post", "*", "other"}) {
+            content += std::string(asked_for.parameter(name).value_or("none")) + " ";
+        }
+        return make_ready_future<reply>(reply(status::ok, "text/plain", content));
+    };
+    asked.table.add({method::get}, "/users", show)
+        .add({method::get}, "/users/{id}", show)
+        .add({method::get}, "/users/{id}/posts/{post}", show)
+        .add({method::get}, "/files/*", show)
+        .add({method::get}, "/of/{id}/*", show);
+    CHECK(asked.ask("GET /users") == "200 none none none none ");
+    CHECK(asked.ask("GET /users/7") == "200 7 none none none ");
+    CHECK(asked.ask("GET /users/a%2fb?id=3") == "200 a%2fb none none none ");
+    CHECK(asked.ask("GET /users/7/posts/x") == "200 7 x none none ");
+    CHECK(asked.ask("GET /files/") == "200 none none  none ");
+    CHECK(asked.ask("GET /files/a/../b") == "200 none none a/../b none ");
+    CHECK(asked.ask("GET /of/me/a/b") == "200 me none a/b none ");
+    CHECK(asked.ask("POST /users/7") == "405 Allow: GET, HEAD, OPTIONS");
+    for (const char* other : {"/users/", "/users/7/", "/users//posts/x", "/users/7/posts",
+                              "/users/7/posts/x/", "/files", "/filesx/", "/of/me", "/of//a"}) {
+        CAPTURE(other);
+        CHECK(asked.ask(std::string("GET ") + other).starts_with("404 "));
+    }
+}
+
+TEST_CASE("a pattern that means nothing is refused", "[routes]") {
+    for (const char* wrong : {"/{", "/}", "/{}", "/a{b}", "/{a}b", "/{a}/{a}", "/{a{b}}", "/*/a",
+                              "/a*", "/**", "{a}", "*", "a/*", "/{*}"}) {
+        CAPTURE(wrong);
+        CHECK_THROWS_AS(route_pattern(wrong), std::invalid_argument);
+    }
 }
 
 TEST_CASE("what a handler throws is a failed future", "[routes]") {

@@ -1,0 +1,211 @@
+// Contents that are read and written by handlers while they come and go.
+#include <miniss/core/reactor.hh>
+#include <miniss/net/http/connection.hh>
+#include <miniss/net/http/content_error.hh>
+
+namespace miniss::http::internal {
+
+class connection::content_source final : public data_source {
+    connection& _connection;
+
+public:
+    explicit content_source(connection& of) noexcept : _connection(of) {}
+    future<temporary_buffer<char>> get() override { return _connection.read_content(); }
+    // What is left is passed over behind the reply.
+    future<> close() override { return make_ready_future<>(); }
+};
+
+future<reply> connection::start_streaming() {
+    _reader.hold_head();
+    _asked.emplace(_reader.current());
+    _asked->set_route(_route->path);
+    _streaming = std::make_unique<streaming>();
+    _streaming->content = input_stream<char>(std::make_unique<content_source>(*this));
+    const auto start = [this] {
+        enter(phase::answer);
+        return futurize_invoke(_route->stream, *_asked, _streaming->content);
+    };
+    if (!_out.has_unsent()) {
+        return start();
+    }
+    // The replies to earlier requests leave before the handler can make us send anything else. If
+    // the peer is gone, reading will fail too.
+    enter(phase::send);
+    return _out.flush().then_wrapped([start](future<> flushed) {
+        flushed.ignore_ready_future();
+        return start();
+    });
+}
+
+// Reading and writing may go on at the same time: what has come last sets the deadline.
+void connection::go_on_streaming() noexcept {
+    enter(_streaming->sending ? phase::send : _streaming->reading ? phase::content : phase::answer);
+}
+
+future<temporary_buffer<char>> connection::read_content() {
+    _streaming->piece = temporary_buffer<char>();
+    _streaming->reading = true;
+    return repeat([this] { return receive_content(); }).then_wrapped([this](future<> ended) {
+        _streaming->reading = false;
+        go_on_streaming();
+        if (ended.failed()) {
+            _streaming->broken = true;
+            return make_exception_future<temporary_buffer<char>>(ended.get_exception());
+        }
+        if (_streaming->error) {
+            return make_exception_future<temporary_buffer<char>>(content_error(_streaming->error));
+        }
+        return make_ready_future<temporary_buffer<char>>(std::move(_streaming->piece));
+    });
+}
+
+// Until there is a piece, or the end, or an error.
+future<stop_iteration> connection::receive_content() {
+    using result = request_reader::content_result;
+    switch (_reader.next_content(_streaming->piece)) {
+    case result::data:
+    case result::complete:
+        return make_ready_future<stop_iteration>(stop_iteration::yes);
+    case result::failed:
+        _streaming->error = _reader.error();
+        return make_ready_future<stop_iteration>(stop_iteration::yes);
+    case result::incomplete:
+        break;
+    }
+    const auto read_on = [this] {
+        enter(phase::content);
+        return _in.read().then_wrapped([this](future<temporary_buffer<char>> received) {
+            return content_received(std::move(received));
+        });
+    };
+    // Once the reply has begun, its head says enough.
+    if (_streaming->writer || _continued || !_reader.awaits_continue()) {
+        return read_on();
+    }
+    return ask_for_content().then(read_on);
+}
+
+future<stop_iteration> connection::content_received(future<temporary_buffer<char>> received) {
+    if (received.failed()) {
+        auto error = received.get_exception();
+        if (!std::exchange(_timed_out, false)) {
+            return make_exception_future<stop_iteration>(std::move(error));
+        }
+        _streaming->error = {status::request_timeout, "the content came too slowly"};
+        return make_ready_future<stop_iteration>(stop_iteration::yes);
+    }
+    auto piece = received.get();
+    if (piece.empty()) {
+        _streaming->error = {status::bad_request, "the content is not complete (RFC 9112 8)"};
+        return make_ready_future<stop_iteration>(stop_iteration::yes);
+    }
+    _reader.feed(std::move(piece));
+    return make_ready_future<stop_iteration>(stop_iteration::no);
+}
+
+future<> connection::wait_for_head() noexcept {
+    if (!_streaming->head_sent) {
+        return make_ready_future<>();
+    }
+    auto sent = std::move(*_streaming->head_sent);
+    _streaming->head_sent.reset();
+    return sent;
+}
+
+future<> connection::carry(gather_list&& pieces, bool now) {
+    return wait_for_head()
+        .then([this, pieces = std::move(pieces), now]() mutable {
+            _streaming->sending = true;
+            enter(phase::send);
+            auto written = _out.write(std::move(pieces));
+            return now ? written.then([this] { return _out.flush(); }) : std::move(written);
+        })
+        .then_wrapped([this](future<> sent) {
+            _streaming->sending = false;
+            _streaming->broken |= sent.failed();
+            go_on_streaming();
+            return sent;
+        });
+}
+
+// If the writer fails, the connection ends as it is: the peer must not take what it has for all.
+future<> connection::write_streamed(reply&& answer, const reply_context& context) {
+    if (_streaming == nullptr) {
+        _streaming = std::make_unique<streaming>();
+    }
+    enter(phase::send);
+    return write_head(answer, context)
+        .then([this, answer = std::move(answer), context]() mutable {
+            auto& writer = _streaming->writer.emplace(answer.make_writer(*this, context));
+            _streaming->answer = std::move(answer);
+            go_on_streaming();
+            auto written = futurize_invoke(_streaming->answer->stream(), writer);
+            if (!written.available() && !_streaming->sending && _out.has_unsent()) {
+                _streaming->head_sent = carry({}, true);
+            }
+            return written;
+        })
+        .then([this] { return _streaming->writer->finish(); })
+        .then_wrapped([this](future<> written) { return streamed(std::move(written)); });
+}
+
+future<> connection::streamed(future<> written) {
+    if (!written.failed()) {
+        return wait_for_head();
+    }
+    auto error = written.get_exception();
+    if (!_streaming->broken && !_streaming->error) {
+        miniss::internal::report_background_failure("HTTP content writer", error);
+    }
+    abort();
+    return wait_for_head().then_wrapped([error](future<> sent) {
+        sent.ignore_ready_future();
+        return make_exception_future<>(error);
+    });
+}
+
+// Behind a streamed reply.
+future<stop_iteration> connection::finish(bool keep) {
+    const bool failed = _streaming->error || _streaming->broken;
+    _streaming.reset();
+    _continued = false;
+    enter(phase::send);
+    if (!keep || failed) {
+        return _out.flush().then([] { return stop_iteration::yes; });
+    }
+    if (_reader.is_complete()) {
+        _reader.consume();
+    } else {
+        _answered = true;
+    }
+    return make_ready_future<stop_iteration>(stop_iteration::no);
+}
+
+// What a handler has left unread stands before the next request.
+future<stop_iteration> connection::pass_over_content() {
+    using result = request_reader::content_result;
+    _streaming.reset();
+    for (;;) {
+        temporary_buffer<char> piece;
+        switch (_reader.next_content(piece)) {
+        case result::data:
+            _passed_over_bytes += piece.size();
+            if (_passed_over_bytes <= _server._options.unread_content_bytes) {
+                continue;
+            }
+            [[fallthrough]];
+        case result::failed:
+            return _out.flush().then([] { return stop_iteration::yes; });
+        case result::complete:
+            _reader.consume();
+            _answered = false;
+            _passed_over_bytes = 0;
+            return make_ready_future<stop_iteration>(stop_iteration::no);
+        case result::incomplete:
+            enter(phase::send);
+            return _out.flush().then([this] { return receive(); });
+        }
+    }
+}
+
+}  // namespace miniss::http::internal

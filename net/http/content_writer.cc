@@ -1,0 +1,103 @@
+// Puts streamed content into its framing.
+#include <miniss/net/http/content_writer.hh>
+
+#include <array>
+#include <charconv>
+#include <stdexcept>
+
+#include <miniss/net/http/field_check.hh>
+
+namespace miniss::http {
+namespace {
+
+// A text that lives for ever: nobody writes to a buffer that is to be sent.
+temporary_buffer<char> constant_piece(std::string_view text) {
+    return temporary_buffer<char>(const_cast<char*>(text.data()), text.size(), nullptr);
+}
+
+// chunk-size CRLF (RFC 9112 7.1).
+temporary_buffer<char> chunk_head(std::uint64_t size_bytes) {
+    std::array<char, 18> text;
+    char* end = std::to_chars(text.data(), text.data() + 16, size_bytes, 16).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    return temporary_buffer<char>(text.data(), static_cast<std::size_t>(end - text.data()));
+}
+
+std::uint64_t size_of(const gather_list& pieces) noexcept {
+    std::uint64_t size_bytes = 0;
+    for (const auto& piece : pieces) {
+        size_bytes += piece.size();
+    }
+    return size_bytes;
+}
+
+}  // namespace
+
+namespace internal {
+
+class content_sink final : public data_sink {
+    content_carrier& _connection;
+    content_framing _framing;
+    std::uint64_t _left;  // Of the announced length.
+    bool _is_last = false;
+
+public:
+    std::string trailer_lines;
+
+    content_sink(content_carrier& connection, content_framing framing, std::uint64_t length)
+        : _connection(connection), _framing(framing), _left(length) {}
+
+    // What comes now is the end, and need not leave before what follows.
+    void begin_last() noexcept { _is_last = true; }
+
+    // All that is here becomes one chunk.
+    future<> put(gather_list&& pieces) override {
+        const std::uint64_t size_bytes = size_of(pieces);
+        if (_framing == content_framing::length) {
+            if (size_bytes > _left) {
+                return make_exception_future<>(
+                    std::length_error("content is longer than its announced length"));
+            }
+            _left -= size_bytes;
+        } else if (_framing == content_framing::chunked) {
+            pieces.insert(pieces.begin(), chunk_head(size_bytes));
+            pieces.push_back(constant_piece("\r\n"));
+        }
+        return _connection.carry(std::move(pieces), !_is_last);
+    }
+
+    // Nothing more will come.
+    future<> close() override {
+        if (_framing == content_framing::length && _left != 0) {
+            return make_exception_future<>(
+                std::length_error("content is shorter than its announced length"));
+        }
+        if (_framing != content_framing::chunked) {
+            return make_ready_future<>();
+        }
+        gather_list end;
+        end.push_back(make_buffer("0\r\n" + std::move(trailer_lines) + "\r\n"));
+        return _connection.carry(std::move(end), false);
+    }
+};
+
+}  // namespace internal
+
+content_writer::content_writer(internal::content_sink* framed)
+    : output_stream<char>(std::unique_ptr<data_sink>(framed)), _framed(framed) {}
+
+content_writer::content_writer(content_carrier& connection, content_framing framing,
+                               std::uint64_t length)
+    : content_writer(new internal::content_sink(connection, framing, length)) {}
+
+void content_writer::add_trailer(std::string_view name, std::string_view value) {
+    internal::append_checked_field(_framed->trailer_lines, name, value);
+}
+
+future<> content_writer::finish() {
+    _framed->begin_last();
+    return flush().then([this] { return _framed->close(); });
+}
+
+}  // namespace miniss::http

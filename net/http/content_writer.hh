@@ -1,0 +1,63 @@
+// Where a handler writes content that is sent while it is made.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <miniss/core/iostream.hh>
+#include <miniss/core/noncopyable_function.hh>
+
+namespace miniss::http {
+
+// How the end of streamed content is marked.
+enum class content_framing : std::uint8_t {
+    length,
+    chunked,
+    close,  // By the end of the connection: for HTTP/1.0.
+};
+
+// What a content_writer sends over: the connection. One call at a time.
+class content_carrier {
+public:
+    // Takes all pieces, and sends them at once if `now`, else with what follows.
+    virtual future<> carry(gather_list&& pieces, bool now) = 0;
+
+protected:
+    ~content_carrier() = default;
+};
+
+namespace internal {
+class content_sink;
+}
+
+// An output stream that may end with trailer fields. Small writes are gathered; a future that is
+// not ready means that the peer reads slowly: wait for it. flush() sends what there is at once.
+//
+// Lifetime: valid until the future of the function that it was given to is ready.
+// Errors:   std::system_error EPIPE, ECONNRESET, ETIMEDOUT: nobody reads any more.
+//           std::length_error: more than the length that the reply announced.
+class content_writer : public output_stream<char> {
+    internal::content_sink* _framed;  // Owned by the stream.
+
+    explicit content_writer(internal::content_sink* framed);
+
+public:
+    // `length` counts only with that framing.
+    content_writer(content_carrier& connection, content_framing framing, std::uint64_t length);
+
+    // Sends a field behind the content, if that goes out in chunks; else it is dropped, so it must
+    // be dispensable (RFC 9110 6.5.1). Throws std::invalid_argument as reply::add_header().
+    void add_trailer(std::string_view name, std::string_view value);
+
+    // For the server: hands over the rest, and marks the end.
+    // Errors: std::length_error: less than the length that the reply announced.
+    future<> finish();
+};
+
+// Writes content. The content ends when the future is ready; if it fails, the connection is cut
+// off, so that the peer sees that the content is not whole.
+using content_function = noncopyable_function<future<>(content_writer&)>;
+
+}  // namespace miniss::http
