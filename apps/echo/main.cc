@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
             .then([local] {
                 std::printf("listening on %s\n", local.to_string().c_str());
                 std::fflush(stdout);
-                return wait_for_signal({SIGINT, SIGTERM});
+                return signal::wait_for({SIGINT, SIGTERM});
             })
             .discard_result();
     });

@@ -85,7 +85,7 @@ future<> serve(const std::string& address) {
     auto& each = *workers;
     return start_all(each, local)
         .then([local] {
-            auto told_to_stop = wait_for_signal({SIGINT, SIGTERM});
+            auto told_to_stop = signal::wait_for({SIGINT, SIGTERM});
             if (!told_to_stop.failed()) {
                 print_address(local);  // Who reads this may stop us at once.
             }
