@@ -36,14 +36,18 @@ public:
     // which it was due. Lateness does not add up: moments are counted from the first one.
     // Errors: sleep_aborted when the shard stops before.
     future<time_point> tick() {
-        const time_point due = _next;
-        const auto now = local_timers().now<Clock>();
-        if (due <= now) {
-            _next = successor(due, now);
-            return make_ready_future<time_point>(due);
+        return next_tick([](time_point due) { return sleep_until(due); });
+    }
+
+    // The same, ended early by request_abort(). Errors: also sleep_aborted, or the reason that was
+    // named.
+    future<time_point> tick(abort_source& source) {
+        if (source.abort_requested()) {
+            return make_exception_future<time_point>(source.get_exception());
         }
-        _next = due + _period;
-        return sleep_until(due).then([due] { return due; });
+        return next_tick([&source](time_point due) {
+            return (new internal::abortable_sleeper<Clock>())->start(due, source);
+        });
     }
 
     // Starts again: the next tick is due in one period.
@@ -52,6 +56,18 @@ public:
     duration period() const noexcept { return _period; }
 
 private:
+    template <typename Sleep>
+    future<time_point> next_tick(Sleep&& sleep_until_due) {
+        const time_point due = _next;
+        const auto now = local_timers().now<Clock>();
+        if (due <= now) {
+            _next = successor(due, now);
+            return make_ready_future<time_point>(due);
+        }
+        _next = due + _period;
+        return sleep_until_due(due).then([due] { return due; });
+    }
+
     time_point successor(time_point due, time_point now) const noexcept {
         const time_point next = due + _period;
         if (next > now || _missed == missed_ticks::burst) {
