@@ -164,7 +164,8 @@ private:
     direction& way_of(const io_completion& waiter) noexcept {
         descriptor_state& state = _states[static_cast<std::size_t>(fd_of(waiter))];
         const bool is_output = std::holds_alternative<send_op>(waiter.submitted_op) ||
-                               std::holds_alternative<connect_op>(waiter.submitted_op);
+                               std::holds_alternative<connect_op>(waiter.submitted_op) ||
+                               std::holds_alternative<writable_op>(waiter.submitted_op);
         return is_output ? state.output : state.input;
     }
 
@@ -286,13 +287,14 @@ private:
             if (!way.ready) {
                 return completed;
             }
-            completed |= std::visit(overloaded{
-                                        [&](const accept_op&) { return try_accept(fd, way); },
-                                        [&](const receive_op&) { return try_receive(fd, way); },
-                                        [&](const readable_op&) { return try_readable(fd, way); },
-                                        [](const auto&) { return false; },
-                                    },
-                                    io_op(way.waiter->submitted_op));
+            completed |=
+                std::visit(overloaded{
+                               [&](const accept_op&) { return try_accept(fd, way); },
+                               [&](const receive_op&) { return try_receive(fd, way); },
+                               [&](const readable_op&) { return try_poll(fd, POLLIN, way); },
+                               [](const auto&) { return false; },
+                           },
+                           io_op(way.waiter->submitted_op));
         }
         try_later(fd);
         return completed;
@@ -343,8 +345,8 @@ private:
         return true;
     }
 
-    bool try_readable(int fd, direction& way) noexcept {
-        pollfd look{fd, POLLIN, 0};
+    bool try_poll(int fd, short events, direction& way) noexcept {
+        pollfd look{fd, events, 0};
         if (::poll(&look, 1, 0) == 0) {
             return wait_for_edge(fd, way);
         }
@@ -364,6 +366,7 @@ private:
         return std::visit(overloaded{
                               [&](const connect_op& op) { return try_connect(op, way); },
                               [&](const send_op& op) { return try_send(op, way); },
+                              [&](const writable_op&) { return try_poll(fd, POLLOUT, way); },
                               [](const auto&) { return false; },
                           },
                           io_op(way.waiter->submitted_op));

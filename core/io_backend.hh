@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <span>
+#include <string_view>
 #include <variant>
 
 #include <sys/socket.h>
@@ -51,7 +53,11 @@ struct send_op {
 struct readable_op {
     int fd;
 };
-using io_op = std::variant<accept_op, connect_op, receive_op, send_op, readable_op>;
+// Waits until `fd` can be written without waiting.
+struct writable_op {
+    int fd;
+};
+using io_op = std::variant<accept_op, connect_op, receive_op, send_op, readable_op, writable_op>;
 
 // Someone who waits for one I/O operation.
 //
@@ -72,6 +78,21 @@ protected:
     ~io_completion() = default;
 };
 
+// A datagram on its way out. Without an address it goes to whom the socket is connected to.
+struct outgoing_datagram {
+    const sockaddr* to;
+    socklen_t to_bytes;
+    std::string_view data;
+};
+
+// A datagram that has come in.
+struct received_datagram {
+    sockaddr_storage from;
+    socklen_t from_bytes;
+    temporary_buffer<char> data;
+    bool truncated;  // It was longer than the 64 KiB that fit.
+};
+
 // Socket calls that never wait, so that they need no completion. All give -errno when they fail.
 class socket_calls {
 public:
@@ -87,6 +108,10 @@ public:
     virtual int shutdown(int fd, int how) noexcept = 0;
     virtual int local_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept = 0;
     virtual int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept = 0;
+    // Datagrams, many with one system call. How many were sent or received; -errno if the first one
+    // failed already, and -EAGAIN if it would wait. What did not fit into memory (-ENOMEM) is lost.
+    virtual int send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept = 0;
+    virtual int receive_datagrams(int fd, std::span<received_datagram> into) noexcept = 0;
     // No operation on `fd` may be under way.
     virtual void close(int fd) noexcept = 0;
 };

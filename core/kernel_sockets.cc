@@ -6,7 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <new>
 
 namespace miniss {
 
@@ -82,6 +85,54 @@ int kernel_sockets::local_address(int fd, sockaddr* address, socklen_t* address_
 
 int kernel_sockets::remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept {
     return result_or_errno(::getpeername(fd, address, address_bytes));
+}
+
+int kernel_sockets::send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept {
+    const std::size_t count = std::min(out.size(), datagram_batch_max);
+    std::array<mmsghdr, datagram_batch_max> messages{};
+    std::array<iovec, datagram_batch_max> pieces;
+    for (std::size_t i = 0; i < count; ++i) {
+        msghdr& message = messages[i].msg_hdr;
+        pieces[i] = {const_cast<char*>(out[i].data.data()), out[i].data.size()};
+        message.msg_name = const_cast<sockaddr*>(out[i].to);
+        message.msg_namelen = out[i].to_bytes;
+        message.msg_iov = &pieces[i];
+        message.msg_iovlen = 1;
+    }
+    return result_or_errno(
+        ::sendmmsg(fd, messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+int kernel_sockets::receive_datagrams(int fd, std::span<received_datagram> into) noexcept {
+    const std::size_t count = std::min(into.size(), datagram_batch_max);
+    std::array<mmsghdr, datagram_batch_max> messages{};
+    std::array<iovec, datagram_batch_max> pieces;
+    try {
+        if (_scratch == nullptr) {  // Pages that no datagram ever reaches cost nothing.
+            _scratch.reset(new char[datagram_batch_max * datagram_bytes_max]);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            msghdr& message = messages[i].msg_hdr;
+            pieces[i] = {_scratch.get() + i * datagram_bytes_max, datagram_bytes_max};
+            message.msg_name = &into[i].from;
+            message.msg_namelen = sizeof into[i].from;
+            message.msg_iov = &pieces[i];
+            message.msg_iovlen = 1;
+        }
+        const int received =
+            ::recvmmsg(fd, messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
+        for (int i = 0; i < received; ++i) {
+            const auto each = static_cast<std::size_t>(i);
+            const mmsghdr& message = messages[each];
+            into[each].from_bytes = message.msg_hdr.msg_namelen;
+            into[each].data = temporary_buffer<char>(
+                static_cast<const char*>(pieces[each].iov_base), message.msg_len);
+            into[each].truncated = (message.msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        }
+        return result_or_errno(received);
+    } catch (const std::bad_alloc&) {
+        return -ENOMEM;
+    }
 }
 
 // Nothing can be done about an error, and the descriptor is gone even then (close(2)).

@@ -1,6 +1,8 @@
 // The socket calls of the real kernel.
 #pragma once
 
+#include <memory>
+
 #include <miniss/core/io_backend.hh>
 
 namespace miniss {
@@ -10,8 +12,14 @@ namespace miniss {
 // would answer EAGAIN.
 class kernel_sockets : public socket_calls {
     int _type_flags;
+    // Where datagrams arrive before their length is known. Made when the first is received.
+    std::unique_ptr<char[]> _scratch;
 
 public:
+    // The longest datagram, and how many one system call takes.
+    static constexpr std::size_t datagram_bytes_max = 64 * 1024;
+    static constexpr std::size_t datagram_batch_max = 32;
+
     explicit kernel_sockets(bool non_blocking) noexcept;
     int open(int family, int type) noexcept override;
     int bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept override;
@@ -21,6 +29,8 @@ public:
     int shutdown(int fd, int how) noexcept override;
     int local_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
     int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
+    int send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept override;
+    int receive_datagrams(int fd, std::span<received_datagram> into) noexcept override;
     void close(int fd) noexcept override;
 };
 

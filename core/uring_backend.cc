@@ -161,23 +161,24 @@ public:
 private:
     void start(io_completion& waiter) noexcept {
         io_uring_sqe* sqe = next_sqe();
-        std::visit(overloaded{
-                       [sqe](const accept_op& op) {
-                           io_uring_prep_multishot_accept(sqe, op.fd, nullptr, nullptr,
-                                                          SOCK_CLOEXEC);
-                       },
-                       [sqe](const connect_op& op) {
-                           io_uring_prep_connect(sqe, op.fd, op.address, op.address_bytes);
-                       },
-                       [sqe](const receive_op& op) {
-                           io_uring_prep_recv_multishot(sqe, op.fd, nullptr, 0, 0);
-                           sqe->flags |= IOSQE_BUFFER_SELECT;
-                           sqe->buf_group = internal::uring_buffer_ring::group;
-                       },
-                       [sqe](const send_op& op) { prepare_send(sqe, op); },
-                       [sqe](const readable_op& op) { io_uring_prep_poll_add(sqe, op.fd, POLLIN); },
-                   },
-                   waiter.submitted_op);
+        std::visit(
+            overloaded{
+                [sqe](const accept_op& op) {
+                    io_uring_prep_multishot_accept(sqe, op.fd, nullptr, nullptr, SOCK_CLOEXEC);
+                },
+                [sqe](const connect_op& op) {
+                    io_uring_prep_connect(sqe, op.fd, op.address, op.address_bytes);
+                },
+                [sqe](const receive_op& op) {
+                    io_uring_prep_recv_multishot(sqe, op.fd, nullptr, 0, 0);
+                    sqe->flags |= IOSQE_BUFFER_SELECT;
+                    sqe->buf_group = internal::uring_buffer_ring::group;
+                },
+                [sqe](const send_op& op) { prepare_send(sqe, op); },
+                [sqe](const readable_op& op) { io_uring_prep_poll_add(sqe, op.fd, POLLIN); },
+                [sqe](const writable_op& op) { io_uring_prep_poll_add(sqe, op.fd, POLLOUT); },
+            },
+            waiter.submitted_op);
         io_uring_sqe_set_data(sqe, &waiter);
     }
 

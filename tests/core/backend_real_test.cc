@@ -287,6 +287,28 @@ TEST_CASE("a readable_op waits for files of any kind", "[backend]") {
     }
 }
 
+TEST_CASE("a writable_op waits until there is room, and can be cancelled", "[backend]") {
+    tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
+    const auto [reader, writer] = backend.unix_pair();
+    backend.finish(backend.start(writable_op{writer}));
+    const std::string piece(10'000, 'x');
+    while (::send(writer, piece.data(), piece.size(), MSG_DONTWAIT) > 0) {}
+    recorder& writable = backend.start(writable_op{writer});
+    backend.settle();
+    REQUIRE(!writable.done);
+    SECTION("there is room again") {
+        recorder& received = backend.start(receive_op{reader});
+        backend.finish(writable);
+        CHECK(writable.last() >= 0);
+        CHECK(received.last() > 0);
+    }
+    SECTION("cancelled") {
+        backend->cancel(writable);
+        backend.finish(writable);
+        CHECK(writable.last() == -ECANCELED);
+    }
+}
+
 TEST_CASE("a descriptor number that is used again is a new one", "[backend]") {
     tested_backend backend(GENERATE(from_range(tested_backend::real_names())));
     for (int i = 0; i < 100; ++i) {

@@ -107,6 +107,10 @@ bool sim_backend::attempt(entry tried) {
                     return attempt_plain(
                         tried, _network.readable(readable.fd) ? std::optional(0) : std::nullopt);
                 },
+                [&](const writable_op& writable) {
+                    return attempt_plain(
+                        tried, _network.writable(writable.fd) ? std::optional(0) : std::nullopt);
+                },
             },
             op);
         if (progressed || !cancelled) {

@@ -18,6 +18,9 @@ struct network_options {
     std::size_t window_bytes = 65536;
     // The longest piece that one completion of a receive_op brings.
     std::size_t receive_bytes_max = 8192;
+    // How many of a hundred datagrams get lost, and how many wait to be received.
+    unsigned datagram_loss_percent = 0;
+    std::size_t datagram_count_max = 256;
     // Descriptors of the process; EMFILE beyond that.
     std::size_t descriptor_count_max = 1'000'000;
 };

@@ -36,12 +36,13 @@ int sim_network::add(sim_socket&& added) {
 }
 
 int sim_network::open(int family, int type) noexcept {
-    MINISS_ASSERT((type & SOCK_STREAM) != 0);
+    MINISS_ASSERT(type == SOCK_STREAM || type == SOCK_DGRAM);
     if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) {
         return -EAFNOSUPPORT;
     }
     sim_socket opened;
     opened.family = family;
+    opened.datagrams = type == SOCK_DGRAM;
     return add(std::move(opened));
 }
 
@@ -60,6 +61,7 @@ int sim_network::bind_to(sim_socket& bound, sim_address address) {
     const std::pair<int, int> reuse(SOL_SOCKET, SO_REUSEPORT);
     for (const auto& [fd, other] : _sockets) {
         const bool overlaps = !other.local.empty() && other.connection == nullptr &&
+                              other.datagrams == bound.datagrams &&
                               (other.local.covers(address) || address.covers(other.local));
         const bool shared = bound.options.contains(reuse) && other.options.contains(reuse);
         if (overlaps && !shared) {
@@ -187,8 +189,12 @@ std::vector<sim_network::sim_socket*> sim_network::listeners_for(const sim_addre
 std::optional<int> sim_network::try_connect(int fd, const sockaddr* address,
                                             socklen_t address_bytes) {
     sim_socket& from = socket_of(fd);
+    const sim_address to(address, address_bytes);
+    if (from.datagrams) {
+        from.remote = to;
+        return 0;
+    }
     if (!from.connecting) {
-        const sim_address to(address, address_bytes);
         const auto listeners = listeners_for(to);
         if (listeners.empty()) {
             from.connecting = {-ECONNREFUSED, _clock.in(_random.delay(options.latency_max))};
@@ -243,7 +249,12 @@ std::optional<int> sim_network::try_send(int fd, const char* data, std::size_t s
 }
 
 bool sim_network::readable(int fd) {
-    const sim_socket& asked = socket_of(fd);
+    sim_socket& asked = socket_of(fd);
+    if (asked.datagrams) {
+        return has_refusal(asked) ||
+               std::any_of(asked.inbox.begin(), asked.inbox.end(),
+                           [this](const sim_datagram& each) { return each.due <= _clock.now(); });
+    }
     if (asked.connection != nullptr) {
         return asked.connection->readable(asked.side);
     }

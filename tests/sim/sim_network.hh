@@ -1,6 +1,7 @@
 // The network of a simulated world: descriptors, listeners and connections, all in memory.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 
@@ -15,6 +16,11 @@ class sim_network final : public socket_calls {
     struct arrival {
         std::shared_ptr<sim_connection> connection;
         sim_address from;
+        steady_clock::time_point due;
+    };
+    struct sim_datagram {
+        sim_address from;
+        std::string bytes;
         steady_clock::time_point due;
     };
     struct attempt {
@@ -33,6 +39,9 @@ class sim_network final : public socket_calls {
         std::optional<attempt> connecting;
         std::shared_ptr<sim_connection> connection;
         unsigned side = 0;
+        bool datagrams = false;
+        std::deque<sim_datagram> inbox;
+        std::optional<steady_clock::time_point> refused;  // From then on it knows of a refusal.
     };
 
     sim_clock& _clock;
@@ -61,6 +70,8 @@ public:
     int shutdown(int fd, int how) noexcept override;
     int local_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
     int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
+    int send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept override;
+    int receive_datagrams(int fd, std::span<received_datagram> into) noexcept override;
     void close(int fd) noexcept override;
 
     // Each gives what the operation would complete with, or nothing if it would wait.
@@ -69,6 +80,7 @@ public:
     std::optional<io_result> try_receive(int fd);
     std::optional<int> try_send(int fd, const char* data, std::size_t size_bytes);
     bool readable(int fd);
+    bool writable(int fd);
 
     // An operation on `fd` begins or has ended; in between it must not be closed.
     void enter(int fd);
@@ -80,6 +92,9 @@ private:
     int bind_to(sim_socket& bound, sim_address address);
     attempt begin_connect(sim_socket& from, sim_socket& listener, const sim_address& address);
     std::vector<sim_socket*> listeners_for(const sim_address& address);
+    int send_datagram(sim_socket& from, const outgoing_datagram& out);
+    void deliver(sim_socket& from, const sim_address& to, std::string_view bytes);
+    bool has_refusal(sim_socket& asked) noexcept;
 };
 
 }  // namespace miniss::sim
