@@ -71,6 +71,9 @@ public:
 
     // Enters now, and leaves when the holder dies. Errors: gate_closed.
     holder hold();
+
+    // The same, or nothing if the gate is closed.
+    std::optional<holder> try_hold() noexcept;
 };
 
 // One who is inside. Copies count too, also when the gate is closed by now.
@@ -102,6 +105,10 @@ public:
 
 inline gate::holder gate::hold() { return holder(*this); }
 
+inline std::optional<gate::holder> gate::try_hold() noexcept {
+    return is_closed() ? std::nullopt : std::optional<holder>(std::in_place, *this);
+}
+
 // Calls `func` inside the gate and leaves when its future is ready.
 // Lifetime: func is kept until then.
 // Errors:   gate_closed, as a failed future.
@@ -112,6 +119,13 @@ auto with_gate(gate& guarded, Func&& func) noexcept {
         return result::make_failed(std::make_exception_ptr(gate_closed()));
     }
     return internal::invoke_kept(std::forward<Func>(func)).finally([&guarded] { guarded.leave(); });
+}
+
+// The same, but throws gate_closed: for callers that must tell it from the errors of `func`.
+template <typename Func>
+auto try_with_gate(gate& guarded, Func&& func) {
+    guarded.check();
+    return with_gate(guarded, std::forward<Func>(func));
 }
 
 }  // namespace miniss

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include <miniss/core/future.hh>
 
@@ -17,23 +18,30 @@ enum class stop_iteration : bool { no, yes };
 
 namespace internal {
 
-// The state of one loop. Step returns a future<stop_iteration> or a stop_iteration; it is called
-// until that says yes.
-template <typename Step>
-class repeater final : public waiting_task<stop_iteration> {
+// What a round says: go on, or be the last, and then perhaps with a value.
+inline bool is_last(stop_iteration round) noexcept { return round == stop_iteration::yes; }
+template <typename T>
+bool is_last(const std::optional<T>& round) noexcept {
+    return round.has_value();
+}
+
+// The state of one loop. Step returns a Round or a future of it; it is called until that is the
+// last one.
+template <typename Round, typename Result, typename Step>
+class repeater final : public waiting_task<Round> {
     Step _step;
-    promise_base<void> _done;
+    promise_base<Result> _done;
     bool _waiting = false;
 
 public:
     explicit repeater(Step&& step) : _step(std::move(step)) {}
-    future<> get_future() noexcept { return future<>::make_pending(_done); }
+    future<Result> get_future() noexcept { return future<Result>::make_pending(_done); }
 
     // Every way out of here either waits, or is queued again, or deletes *this.
     void run_and_dispose() noexcept override {
         if (_waiting) {
             _waiting = false;
-            if (finish(state)) {
+            if (finish(this->state)) {
                 return;
             }
         }
@@ -41,7 +49,7 @@ public:
             auto round = futurize_invoke(_step);
             if (!round.available()) {
                 _waiting = true;
-                state = future_state<stop_iteration>();
+                this->state = future_state<Round>();
                 round.wait_with(*this);
                 return;
             }
@@ -50,9 +58,7 @@ public:
                 delete this;
                 return;
             }
-            if (round.get() == stop_iteration::yes) {
-                _done.deliver_value();
-                delete this;
+            if (ends_with(round.get())) {
                 return;
             }
         } while (!need_preempt());
@@ -60,18 +66,37 @@ public:
     }
 
 private:
-    bool finish(future_state<stop_iteration>& round) noexcept {
+    bool finish(future_state<Round>& round) noexcept {
         if (round.failed()) {
             _done.deliver_error(round.take_error());
-        } else if (round.take_value() == stop_iteration::yes) {
+            delete this;
+            return true;
+        }
+        return ends_with(round.take_value());
+    }
+
+    bool ends_with(Round round) noexcept {
+        if (!is_last(round)) {
+            return false;
+        }
+        if constexpr (std::is_void_v<Result>) {
             _done.deliver_value();
         } else {
-            return false;
+            _done.deliver_value(std::move(*round));
         }
         delete this;
         return true;
     }
 };
+
+template <typename Round, typename Result, typename Action>
+future<Result> start_loop(Action&& action) noexcept {
+    auto* loop = new repeater<Round, Result, std::decay_t<Action>>(
+        std::decay_t<Action>(std::forward<Action>(action)));
+    auto done = loop->get_future();
+    loop->run_and_dispose();
+    return done;
+}
 
 }  // namespace internal
 
@@ -80,11 +105,19 @@ template <typename Action>
     requires std::same_as<futurize_t<std::invoke_result_t<std::decay_t<Action>&>>,
                           future<stop_iteration>>
 future<> repeat(Action&& action) noexcept {
-    auto* loop = new internal::repeater<std::decay_t<Action>>(
-        std::decay_t<Action>(std::forward<Action>(action)));
-    auto done = loop->get_future();
-    loop->run_and_dispose();
-    return done;
+    return internal::start_loop<stop_iteration, void>(std::forward<Action>(action));
+}
+
+// Calls `action` until the std::optional<T> that it returns, or a future of it, holds a value;
+// gives that value.
+template <typename Action>
+    requires requires(
+        typename futurize_t<std::invoke_result_t<std::decay_t<Action>&>>::value_type round) {
+                 *round, round.has_value();
+             }
+auto repeat_until_value(Action&& action) noexcept {
+    using round = typename futurize_t<std::invoke_result_t<std::decay_t<Action>&>>::value_type;
+    return internal::start_loop<round, typename round::value_type>(std::forward<Action>(action));
 }
 
 // Calls `action` until finished() is true, which is asked before every round.

@@ -192,3 +192,25 @@ TEST_CASE("misuse of a gate is a bug", "[gate]") {
         g.leave();
     }));
 }
+
+TEST_CASE("try_hold() gives a holder while the gate is open, and nothing after", "[gate]") {
+    test_shard shard;
+    gate g;
+    auto held = g.try_hold();
+    REQUIRE(held);
+    CHECK(g.get_count() == 1);
+    auto closed = g.close();
+    CHECK(!g.try_hold());
+    CHECK(!closed.available());
+    held.reset();
+    CHECK(closed.available());
+}
+
+TEST_CASE("try_with_gate() throws if the gate is closed, and otherwise is with_gate()", "[gate]") {
+    test_shard shard;
+    gate g;
+    CHECK(try_with_gate(g, [] { return 3; }).get() == 3);
+    auto closed = g.close();
+    CHECK_THROWS_AS((void)try_with_gate(g, [] {}), gate_closed);
+    CHECK(closed.available());
+}

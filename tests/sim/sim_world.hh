@@ -95,6 +95,7 @@ public:
     template <std::predicate Done>
     void run_until(Done&& done) {
         _effort = 0;
+        wake_all_after(nullptr);  // The caller may have made work.
         while (!done()) {
             step();
         }
