@@ -7,7 +7,7 @@ import tree
 FILE_LINES_MAX = 450
 FUNCTION_LINES_MAX = 60
 HEART = ("core", "timer", "smp")
-HEART_CODE_LINES_MAX = 7000
+HEART_CODE_LINES_MAX = 8500
 
 # These cost every user of a header hundreds of milliseconds, or tie him to a dependency.
 BANNED_IN_HEADERS = re.compile(
