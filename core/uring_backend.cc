@@ -231,7 +231,9 @@ private:
     bool reap() noexcept {
         bool completed = false;
         io_uring_cqe* entry = nullptr;
-        while (io_uring_peek_cqe(&_ring, &entry) == 0) {
+        // What comes meanwhile has its turn later: what we submit may complete at once.
+        for (unsigned left = io_uring_cq_ready(&_ring);
+             left > 0 && io_uring_peek_cqe(&_ring, &entry) == 0; --left) {
             const io_uring_cqe answer = *entry;  // The slot is free for the kernel from here on.
             io_uring_cqe_seen(&_ring, entry);
             switch (answer.user_data & kind_mask) {
@@ -282,7 +284,12 @@ private:
             hand_over(waiter, std::move(result));
             return;
         }
-        (waiter.cancel_asked ? _starved_and_cancelled : _starved).push_back(&waiter);
+        if (waiter.cancel_asked) {
+            _cancels.forget(waiter);  // The kernel has nothing left to cancel.
+            _starved_and_cancelled.push_back(&waiter);
+        } else {
+            _starved.push_back(&waiter);
+        }
         if (result.value > 0) {
             result.more = true;
             hand_over(waiter, std::move(result));
