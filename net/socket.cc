@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include <miniss/core/reactor.hh>
+#include <miniss/timer/timer.hh>
 
 namespace miniss {
 
@@ -38,19 +39,28 @@ public:
     }
 };
 
+std::system_error connect_error(int error, const socket_address& remote) {
+    return std::system_error(error, std::system_category(), "connect to " + remote.to_string());
+}
+
 // One connect() on its way; deletes itself.
 class connecting final : public io_completion {
     io_backend& _backend;
     int _fd;
     socket_address _remote;
     promise<connected_socket> _done;
+    timer<> _limit;
+    bool _timed_out = false;
 
 public:
     connecting(io_backend& backend, int fd, const socket_address& remote)
-        : _backend(backend), _fd(fd), _remote(remote) {}
+        : _backend(backend), _fd(fd), _remote(remote), _limit([this] { give_up(); }) {}
 
-    future<connected_socket> start() noexcept {
+    future<connected_socket> start(std::optional<std::chrono::milliseconds> timeout) noexcept {
         auto done = _done.get_future();
+        if (timeout) {
+            _limit.arm(*timeout);
+        }
         _backend.submit(connect_op{_fd, _remote.data(), _remote.size()}, *this);
         return done;
     }
@@ -58,13 +68,19 @@ public:
     void complete(io_result&& result) noexcept override {
         if (result.value < 0) {
             _backend.sockets().close(_fd);
-            _done.set_exception(std::system_error(-result.value, std::system_category(),
-                                                  "connect to " + _remote.to_string()));
+            const int error = _timed_out && result.value == -ECANCELED ? ETIMEDOUT : -result.value;
+            _done.set_exception(connect_error(error, _remote));
         } else {
             _done.set_value(connected_socket(
                 internal::stream_socket_ref(*new internal::stream_socket(_backend, _fd))));
         }
         delete this;
+    }
+
+private:
+    void give_up() noexcept {
+        _timed_out = true;
+        _backend.cancel(*this);
     }
 };
 
@@ -87,6 +103,22 @@ void connected_socket::set_keepalive(bool keepalive) {
     (void)_socket->calls().set_option(_socket->fd(), SOL_SOCKET, SO_KEEPALIVE, keepalive ? 1 : 0);
 }
 
+void connected_socket::set_keepalive_parameters(const tcp_keepalive_params& parameters) {
+    const auto set = [this](int name, auto value) {
+        (void)_socket->calls().set_option(_socket->fd(), IPPROTO_TCP, name,
+                                          static_cast<int>(value));
+    };
+    set(TCP_KEEPIDLE, parameters.idle.count());
+    set(TCP_KEEPINTVL, parameters.interval.count());
+    set(TCP_KEEPCNT, parameters.count);
+}
+
+int connected_socket::release() noexcept {
+    const int fd = _socket->release();
+    _socket = {};
+    return fd;
+}
+
 socket_address connected_socket::local_address() const noexcept {
     sockaddr_storage storage{};
     socklen_t size_bytes = sizeof storage;
@@ -107,14 +139,26 @@ socket_address connected_socket::remote_address() const noexcept {
     return socket_address(address, size_bytes);
 }
 
-future<connected_socket> connect(const socket_address& remote) {
+connected_socket adopt_connection(int fd) {
+    return connected_socket(
+        internal::stream_socket_ref(*new internal::stream_socket(engine().backend(), fd)));
+}
+
+future<connected_socket> connect(const socket_address& remote, const connect_options& options) {
     io_backend& backend = engine().backend();
     const int fd = backend.sockets().open(remote.family(), SOCK_STREAM);
     if (fd < 0) {
         return make_exception_future<connected_socket>(
             std::system_error(-fd, std::system_category(), "socket"));
     }
-    return (new connecting(backend, fd, remote))->start();
+    if (options.local.family() != AF_UNSPEC) {
+        const int error = backend.sockets().bind(fd, options.local.data(), options.local.size());
+        if (error < 0) {
+            backend.sockets().close(fd);
+            return make_exception_future<connected_socket>(connect_error(-error, remote));
+        }
+    }
+    return (new connecting(backend, fd, remote))->start(options.timeout);
 }
 
 }  // namespace miniss

@@ -1,11 +1,22 @@
 // Connected stream sockets: TCP and Unix.
 #pragma once
 
+#include <chrono>
+#include <optional>
+
 #include <miniss/core/iostream.hh>
 #include <miniss/net/socket_address.hh>
 #include <miniss/net/stream_socket.hh>
 
 namespace miniss {
+
+// When to take a silent peer for gone: after `idle` without a byte the kernel sends a probe every
+// `interval`, and after `count` of them without an answer the connection fails with ETIMEDOUT.
+struct tcp_keepalive_params {
+    std::chrono::seconds idle;
+    std::chrono::seconds interval;
+    unsigned count;
+};
 
 // One end of a connection.
 //
@@ -28,6 +39,9 @@ public:
     void set_nodelay(bool nodelay);
     // Probes peers that are silent for long (SO_KEEPALIVE).
     void set_keepalive(bool keepalive);
+    // When and how often (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). No effect on Unix sockets, or
+    // where the kernel takes no such value: it wants 1 to 32767 seconds and 1 to 127 probes.
+    void set_keepalive_parameters(const tcp_keepalive_params& parameters);
 
     // Tells the peer that nothing more will come. A write that waits fails with EPIPE.
     void shutdown_output() noexcept { _socket->end_output(); }
@@ -38,14 +52,30 @@ public:
     // True if one waited; one whose bytes have just come does so no more.
     bool interrupt_input() noexcept { return _socket->interrupt_input(); }
 
+    // Gives the descriptor away, for adopt_connection() on another shard: so a server whose load is
+    // uneven can hand connections over. Only before its streams were asked for.
+    int release() noexcept;
+
     socket_address local_address() const noexcept;
     socket_address remote_address() const noexcept;
 
     explicit operator bool() const noexcept { return static_cast<bool>(_socket); }
 };
 
+// Takes over the descriptor of a connection that another shard has accepted and released, or that
+// came from elsewhere; in that case it must be non-blocking on epoll, and blocking on io_uring.
+connected_socket adopt_connection(int fd);
+
+struct connect_options {
+    // The kernel gives up by itself, but only after minutes.
+    std::optional<std::chrono::milliseconds> timeout = {};
+    // The address to come from; unspecified: the kernel chooses.
+    socket_address local = {};
+};
+
 // Connects to `remote`.
-// Errors: std::system_error ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EMFILE, …
-future<connected_socket> connect(const socket_address& remote);
+// Errors: std::system_error ECONNREFUSED, ENETUNREACH, EMFILE, …; ETIMEDOUT, by the kernel or the
+//         option; EADDRINUSE, EADDRNOTAVAIL and EINVAL of the local address.
+future<connected_socket> connect(const socket_address& remote, const connect_options& options = {});
 
 }  // namespace miniss

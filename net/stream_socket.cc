@@ -168,7 +168,9 @@ void stream_socket::drop_reference() noexcept {
 
 void stream_socket::close_when_idle() noexcept {
     if (_reference_count == 0 && !_receiver.armed() && !_sender.armed()) {
-        _backend.sockets().close(_fd);
+        if (_fd >= 0) {
+            _backend.sockets().close(_fd);
+        }
         delete this;
     }
 }

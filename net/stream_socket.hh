@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include <miniss/core/assert.hh>
 #include <miniss/core/future.hh>
 #include <miniss/core/io_backend.hh>
 #include <miniss/core/iostream.hh>
@@ -94,6 +95,13 @@ public:
     bool interrupt_input() noexcept { return _receiver.interrupt(); }
     // Tells the peer that nothing more will come. A put() that waits fails with EPIPE.
     void end_output() noexcept;
+
+    // Gives the descriptor away, and forgets it. Nothing may have been received or sent, and one
+    // reference be left.
+    int release() noexcept {
+        MINISS_ASSERT(_reference_count == 1 && !_receiver.armed() && !_sender.armed());
+        return std::exchange(_fd, -1);
+    }
 
     socket_calls& calls() noexcept { return _backend.sockets(); }
     int fd() const noexcept { return _fd; }
