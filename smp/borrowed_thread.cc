@@ -36,6 +36,10 @@ borrowed_thread::borrowed_thread() : _cpus(cpu_words), _nodes(node_words) {
 
 borrowed_thread::~borrowed_thread() {
     (void)pthread_setname_np(pthread_self(), _name.data());
+    place_here();
+}
+
+void borrowed_thread::place_here() const noexcept {
     if (!_cpus.empty()) {
         (void)syscall(SYS_sched_setaffinity, this_thread, _cpus.size() * sizeof(unsigned long),
                       _cpus.data());

@@ -22,6 +22,9 @@ public:
     borrowed_thread(const borrowed_thread&) = delete;
     borrowed_thread& operator=(const borrowed_thread&) = delete;
     ~borrowed_thread();
+
+    // Gives the calling thread, which may be another one, the same CPUs and memory policy.
+    void place_here() const noexcept;
 };
 
 }  // namespace miniss::internal

@@ -1,6 +1,7 @@
 #include <miniss/smp/mailbox.hh>
 
 #include <array>
+#include <bit>
 #include <utility>
 
 #include <miniss/core/assert.hh>
@@ -12,20 +13,21 @@ namespace {
 // After so many letters to one shard it gets to see them, even before our turn is over.
 constexpr unsigned batch_size = 16;
 
+// After so many turns in which nothing came from a shard we wait until it tells us.
+constexpr unsigned quiet_turns_max = 256;
+
+constexpr unsigned word_bits = 64;
+
 }  // namespace
 
 mailbox::mailbox(post_office& office, reactor& of_shard)
     : _office(office),
       _reactor(of_shard),
       _self(of_shard.context().id),
+      _in(std::make_unique<std::atomic<lane*>[]>(office.shard_count())),
+      _news(std::make_unique<std::atomic<std::uint64_t>[]>(news_word_count())),
       _bell(of_shard.backend()),
-      _in(std::make_unique<lane[]>(office.shard_count())),
       _peers(office.shard_count()) {
-    for (unsigned id = 0; id < shard_count(); ++id) {
-        _peers[id].id = id;
-    }
-    _unsent.reserve(shard_count());
-    _touched.reserve(shard_count());
     _reactor.context().mail = this;
     _reactor.add_poller(*this);
     _office._boxes[_self] = this;
@@ -33,9 +35,12 @@ mailbox::mailbox(post_office& office, reactor& of_shard)
 
 mailbox::~mailbox() {
     MINISS_ASSERT(_unsent.empty());  // The shards stopped too early: letters are left.
+    MINISS_ASSERT(_outside.load(std::memory_order_acquire) == nullptr);
     for (unsigned id = 0; id < shard_count(); ++id) {
-        MINISS_ASSERT(!_in[id].requests.look_for_items());
-        MINISS_ASSERT(!_in[id].answers.look_for_items());
+        if (const std::unique_ptr<lane> in{_in[id].load(std::memory_order_acquire)}) {
+            MINISS_ASSERT(!in->requests.look_for_items());
+            MINISS_ASSERT(!in->answers.look_for_items());
+        }
     }
     MINISS_ASSERT(_open_calls.empty());  // abandon_open_calls() comes first.
     _office._boxes[_self] = nullptr;
@@ -45,29 +50,45 @@ mailbox::~mailbox() {
 
 mailbox::peer& mailbox::peer_at(unsigned shard) noexcept {
     MINISS_ASSERT(shard < shard_count());
-    peer& found = _peers[shard];
-    if (found.box == nullptr) {
-        found.box = _office._boxes[shard];
-        MINISS_ASSERT(found.box != nullptr);  // That shard has not started, or has stopped.
-        found.requests.out = &found.box->_in[_self].requests;
-        found.answers.out = &found.box->_in[_self].answers;
+    std::unique_ptr<peer>& found = _peers[shard];
+    if (found == nullptr) {
+        found = std::make_unique<peer>();
+        found->id = shard;
+    }
+    return *found;
+}
+
+// The peer with a lane to it.
+mailbox::peer& mailbox::connected_peer(unsigned shard) noexcept {
+    peer& found = peer_at(shard);
+    if (found.out == nullptr) [[unlikely]] {
+        found.box = &_office.box(shard);
+        found.out = new lane;
+        found.requests.out = &found.out->requests;
+        found.answers.out = &found.out->answers;
+        found.box->_in[_self].store(found.out, std::memory_order_release);
     }
     return found;
 }
 
 void mailbox::send_request(unsigned to, task& call) noexcept {
-    peer& callee = peer_at(to);
+    peer& callee = connected_peer(to);
+    ++callee.open_call_count;
     send(callee, callee.requests, call);
 }
 
 void mailbox::send_answer(unsigned to, task& call) noexcept {
-    peer& caller = peer_at(to);
+    peer& caller = connected_peer(to);
+    --_load;
     send(caller, caller.answers, call);
 }
 
 void mailbox::send(peer& to, outlet& through, task& letter) noexcept {
     if (!through.waiting.empty() || !through.out->try_stage(&letter)) {
         through.waiting.push_back(letter);
+        if (&through == &to.requests) {
+            to.room.consume();
+        }
     }
     if (!to.unsent) {
         to.unsent = true;
@@ -87,19 +108,19 @@ void mailbox::touch(peer& changed) noexcept {
     }
 }
 
-bool mailbox::outlet::move_waiting() noexcept {
-    bool moved = false;
+std::size_t mailbox::outlet::move_waiting() noexcept {
+    std::size_t moved_count = 0;
     while (!waiting.empty() && out->try_stage(&waiting.front())) {
         waiting.pop_front();
-        moved = true;
+        ++moved_count;
     }
-    return moved;
+    return moved_count;
 }
 
 // True if something that had waited has got a slot.
 bool mailbox::move_and_publish(peer& to) noexcept {
-    const bool moved_request = to.requests.move_waiting();
-    const bool moved_answer = to.answers.move_waiting();
+    const std::size_t request_count = to.requests.move_waiting();
+    const std::size_t answer_count = to.answers.move_waiting();
     const bool new_request = to.requests.out->publish();
     const bool new_answer = to.answers.out->publish();
     if (new_request || new_answer) {
@@ -107,7 +128,10 @@ bool mailbox::move_and_publish(peer& to) noexcept {
         touch(to);
     }
     to.staged_count = 0;
-    return moved_request || moved_answer;
+    if (request_count != 0) {
+        to.room.signal(request_count);
+    }
+    return request_count + answer_count != 0;
 }
 
 bool mailbox::send_all() noexcept {
@@ -147,20 +171,96 @@ bool mailbox::receive(ring& from, Handle&& handle) noexcept {
     return total_count != 0;
 }
 
+bool mailbox::receive_from(peer& from) noexcept {
+    const bool any_request = receive(from.in->requests, [this](task& call) {
+        ++_load;
+        _reactor.schedule(call);
+    });
+    // Ends the call. That may run destructors of the caller's, which may send again.
+    const bool any_answer = receive(from.in->answers, [&from](task& call) {
+        --from.open_call_count;
+        call.run_and_dispose();
+    });
+    return any_request || any_answer;
+}
+
 bool mailbox::receive_all() noexcept {
-    bool received = false;
-    for (peer& from : _peers) {
-        lane& in = _in[from.id];
-        const bool any_request =
-            receive(in.requests, [this](task& call) { _reactor.schedule(call); });
-        // Ends the call. That may run destructors of the caller's, which may send again.
-        const bool any_answer = receive(in.answers, [](task& call) { call.run_and_dispose(); });
-        if (any_request || any_answer) {
+    heed_news();
+    bool received = receive_from_outside();
+    for (std::size_t i = 0; i < _watched.size();) {
+        peer& from = *_watched[i];
+        if (receive_from(from)) {
+            from.quiet_turn_count = 0;
             touch(from);
             received = true;
+        } else if (++from.quiet_turn_count >= quiet_turns_max && look_away(from)) {
+            _watched[i] = _watched.back();
+            _watched.pop_back();
+            continue;
         }
+        ++i;
+    }
+    if (_load != _published_load.load(std::memory_order_relaxed)) {
+        _published_load.store(_load, std::memory_order_relaxed);
     }
     return received;
+}
+
+// Watches the lanes of those who say that they have sent something.
+void mailbox::heed_news() noexcept {
+    for (std::size_t word = 0; word < news_word_count(); ++word) {
+        if (_news[word].load(std::memory_order_relaxed) == 0) {
+            continue;
+        }
+        std::uint64_t senders = _news[word].exchange(0, std::memory_order_acquire);
+        for (; senders != 0; senders &= senders - 1) {
+            const auto bit = static_cast<unsigned>(std::countr_zero(senders));
+            peer& from = peer_at(static_cast<unsigned>(word) * word_bits + bit);
+            if (!from.watched) {
+                from.in = _in[from.id].load(std::memory_order_acquire);
+                from.in->watched.store(true, std::memory_order_relaxed);
+                from.watched = true;
+                from.quiet_turn_count = 0;
+                _watched.push_back(&from);
+            }
+        }
+    }
+}
+
+// True if the lane need not be watched any more. False: a letter has come.
+bool mailbox::look_away(peer& from) noexcept {
+    from.in->watched.store(false, std::memory_order_relaxed);
+    doorbell::fence();
+    if (from.in->requests.look_for_items() || from.in->answers.look_for_items()) {
+        from.in->watched.store(true, std::memory_order_relaxed);
+        return false;
+    }
+    from.watched = false;
+    return true;
+}
+
+void mailbox::drop_in(internal::outside_letter& letter) noexcept {
+    letter.next = _outside.load(std::memory_order_relaxed);
+    while (!_outside.compare_exchange_weak(letter.next, &letter, std::memory_order_release,
+                                           std::memory_order_relaxed)) {}
+    doorbell::fence();
+    _bell.ring_if_asleep();
+}
+
+bool mailbox::receive_from_outside() noexcept {
+    if (_outside.load(std::memory_order_relaxed) == nullptr) {
+        return false;
+    }
+    internal::outside_letter* last = _outside.exchange(nullptr, std::memory_order_acquire);
+    internal::outside_letter* first = nullptr;
+    while (last != nullptr) {
+        internal::outside_letter* const before = std::exchange(last->next, first);
+        first = std::exchange(last, before);
+    }
+    while (first != nullptr) {
+        _reactor.schedule(*std::exchange(first, first->next));
+    }
+    return true;
 }
 
 bool mailbox::poll() noexcept {
@@ -173,14 +273,22 @@ bool mailbox::poll() noexcept {
     return moved || received;
 }
 
-// Whoever got something to read is woken; and so is, once its ring has been emptied, who sleeps
-// although it has more to send. Between what we did to the rings and this there must be a fence.
+// Whoever got something to read is told and woken; and so is, once its ring has been emptied, who
+// sleeps although it has more to send. Between what we did to the rings and this there must be a
+// fence; and one more between the bit and the bell.
 void mailbox::ring_bells() noexcept {
     for (peer* changed : _touched) {
         changed->touched = false;
-        const bool sender_waits = _in[changed->id].sender_waits.load(std::memory_order_relaxed);
-        if (std::exchange(changed->has_news, false) || sender_waits) {
-            peer_at(changed->id).box->_bell.ring_if_asleep();
+        const bool has_news = std::exchange(changed->has_news, false);
+        if (has_news && !changed->out->watched.load(std::memory_order_relaxed)) {
+            changed->box->_news[_self / word_bits].fetch_or(std::uint64_t{1} << _self % word_bits,
+                                                            std::memory_order_release);
+            doorbell::fence();
+        }
+        const bool sender_waits =
+            changed->in != nullptr && changed->in->sender_waits.load(std::memory_order_relaxed);
+        if (has_news || sender_waits) {
+            _office.box(changed->id)._bell.ring_if_asleep();
         }
     }
     _touched.clear();
@@ -193,7 +301,7 @@ void mailbox::ring_bells() noexcept {
 // with the same two fences between.
 bool mailbox::prepare_to_sleep() noexcept {
     for (peer* to : _unsent) {
-        to->box->_in[_self].sender_waits.store(true, std::memory_order_relaxed);
+        to->out->sender_waits.store(true, std::memory_order_relaxed);
     }
     _bell.lie_down();
     for (peer* to : _unsent) {
@@ -201,19 +309,49 @@ bool mailbox::prepare_to_sleep() noexcept {
             return false;
         }
     }
-    for (const peer& from : _peers) {
-        if (_in[from.id].requests.look_for_items() || _in[from.id].answers.look_for_items()) {
+    for (std::size_t word = 0; word < news_word_count(); ++word) {
+        if (_news[word].load(std::memory_order_relaxed) != 0) {
             return false;
         }
     }
-    return true;
+    for (const peer* from : _watched) {
+        if (from->in->requests.look_for_items() || from->in->answers.look_for_items()) {
+            return false;
+        }
+    }
+    return _outside.load(std::memory_order_relaxed) == nullptr;
 }
 
 void mailbox::woke_up() noexcept {
     _bell.get_up();
     for (peer* to : _unsent) {
-        to->box->_in[_self].sender_waits.store(false, std::memory_order_relaxed);
+        to->out->sender_waits.store(false, std::memory_order_relaxed);
     }
+}
+
+future<> mailbox::wait_for_room(unsigned to) noexcept {
+    semaphore& room = connected_peer(to).room;
+    return room.wait().then([&room] { room.signal(); });
+}
+
+unsigned mailbox::load_of(unsigned shard) const noexcept {
+    const peer* known = _peers[shard].get();
+    return _office.box(shard)._published_load.load(std::memory_order_relaxed) +
+           (known == nullptr ? 0 : known->open_call_count);
+}
+
+std::string mailbox::describe_waits() const {
+    std::string text;
+    for (const std::unique_ptr<peer>& each : _peers) {
+        if (each != nullptr && each->open_call_count != 0) {
+            text += ", " + std::to_string(each->open_call_count) + " answers of shard " +
+                    std::to_string(each->id);
+        }
+    }
+    if (_load != 0) {
+        text += ", its own answers to " + std::to_string(_load) + " calls";
+    }
+    return text.empty() ? text : text.substr(2);
 }
 
 bool mailbox::abandon_open_calls() noexcept {

@@ -1,6 +1,7 @@
 // Where a fixed number of threads wait for each other.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -20,16 +21,22 @@ class rendezvous {
 public:
     explicit rendezvous(unsigned thread_count) : _expected_count(thread_count) {}
 
-    // Waits for the others. True if any thread came with true.
-    bool any(bool mine) {
+    // Waits for the others. True if any thread came with true. If that lasts beyond `deadline`,
+    // late() is called, which returns when to call it again.
+    template <typename Late>
+    bool any(bool mine, std::chrono::steady_clock::time_point deadline, Late&& late) {
         std::unique_lock held(_lock);
         _any |= mine;
         ++_arrived_count;
         if (_arrived_count == _expected_count) {
             finish_round();
-        } else {
-            const unsigned long round = _round;
-            _complete.wait(held, [this, round] { return _round != round; });
+            return _answer;
+        }
+        const unsigned long round = _round;
+        while (!_complete.wait_until(held, deadline, [this, round] { return _round != round; })) {
+            held.unlock();
+            deadline = late();
+            held.lock();
         }
         return _answer;  // No later round ends without us.
     }

@@ -1,7 +1,6 @@
 #include <miniss/smp/runtime.hh>
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,26 +11,36 @@
 #include <thread>
 
 #include <miniss/core/assert.hh>
+#include <miniss/smp/alien.hh>
+#include <miniss/smp/blocking_pool.hh>
 #include <miniss/smp/borrowed_thread.hh>
 #include <miniss/smp/cpu_quota.hh>
+#include <miniss/smp/door.hh>
 #include <miniss/smp/mailbox.hh>
 #include <miniss/smp/rendezvous.hh>
+#include <miniss/smp/signals_blocked.hh>
 #include <miniss/smp/smp.hh>
+#include <miniss/smp/stop_watch.hh>
 #include <miniss/timer/timer_service.hh>
 
 namespace miniss {
 
 namespace {
 
-// Tells a shard's loop when main has ended. The order to stop does not come by mail: a full ring
-// could keep it from arriving at the very shard that is to empty the ring.
+// How many of this shard's are at work, or in the queue.
+std::size_t calls_in_pool() noexcept;
+
+// Tells a shard's loop when to stop. The order does not come by mail: a full ring could keep it
+// from arriving at the very shard that is to empty the ring. Then sees to it that this does not
+// last.
 class stop_listener final : public poller {
     reactor& _reactor;
     const std::atomic<bool>& _stopping;
+    stop_watch& _watch;
 
 public:
-    stop_listener(reactor& of_shard, const std::atomic<bool>& stopping)
-        : _reactor(of_shard), _stopping(stopping) {
+    stop_listener(reactor& of_shard, const std::atomic<bool>& stopping, stop_watch& watch)
+        : _reactor(of_shard), _stopping(stopping), _watch(watch) {
         _reactor.add_poller(*this);
     }
     stop_listener(const stop_listener&) = delete;
@@ -42,10 +51,23 @@ public:
         if (_stopping.load(std::memory_order_acquire)) {
             _reactor.stop();
         }
+        if (_reactor.now() >= _watch.deadline()) {
+            describe_lateness();
+        }
         return false;
     }
-    steady_clock::time_point next_deadline() noexcept override {
-        return steady_clock::time_point::max();
+    steady_clock::time_point next_deadline() noexcept override { return _watch.deadline(); }
+
+private:
+    void describe_lateness() noexcept {
+        std::string doing = "has not run out of work";
+        if (const auto count = _reactor.backend().operations_in_flight(); count != 0) {
+            doing += ", waits for " + std::to_string(count) + " operations of the kernel";
+        }
+        if (const auto count = calls_in_pool(); count != 0) {
+            doing += ", waits for " + std::to_string(count) + " calls that block";
+        }
+        _watch.late(_reactor.context(), doing);
     }
 };
 
@@ -57,42 +79,21 @@ struct shard {
     reactor loop;
     timer_service timers;
     stop_listener listener;
-    std::optional<mailbox> mail;  // Nobody writes to an only shard.
+    mailbox mail;
 
     shard(unsigned id, backend_kind kind, const reactor_options& options, post_office& office,
-          const std::atomic<bool>& stopping)
+          const std::atomic<bool>& stopping, stop_watch& watch)
         : context{.id = id},
           backend(make_backend(kind)),
           loop(context, *backend, options),
           timers(loop),
-          listener(loop, stopping) {
-        if (office.shard_count() > 1) {
-            mail.emplace(office, loop);
-        }
+          listener(loop, stopping, watch),
+          mail(office, loop) {
         this_shard = &context;
     }
     ~shard() { this_shard = nullptr; }
     shard(const shard&) = delete;
     shard& operator=(const shard&) = delete;
-};
-
-// Keeps signals from the threads that are started while it lives: they go to the thread that the
-// program knows. Left alone are those that tell of the thread's own faults, and the profiler's.
-class signals_blocked {
-    sigset_t _previous;
-
-public:
-    signals_blocked() {
-        sigset_t all;
-        sigfillset(&all);
-        for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF}) {
-            sigdelset(&all, own);
-        }
-        pthread_sigmask(SIG_SETMASK, &all, &_previous);
-    }
-    signals_blocked(const signals_blocked&) = delete;
-    signals_blocked& operator=(const signals_blocked&) = delete;
-    ~signals_blocked() { pthread_sigmask(SIG_SETMASK, &_previous, nullptr); }
 };
 
 [[noreturn]] void rethrow_for(unsigned id, const std::exception_ptr& error) {
@@ -101,6 +102,14 @@ public:
     } catch (const std::exception& reason) {
         throw std::runtime_error("cannot start shard " + std::to_string(id) + ": " + reason.what());
     }
+}
+
+bool is_oversubscribed(const std::vector<shard_placement>& placements) {
+    std::set<unsigned> cpus;
+    for (const shard_placement& each : placements) {
+        cpus.insert(each.cpu);
+    }
+    return cpus.size() < placements.size();
 }
 
 // All shards of a process, from their start to their end.
@@ -112,15 +121,24 @@ class runtime {
     std::atomic<bool> _stopping{false};
     std::vector<io_backend*> _backends;       // By shard; null until it has one.
     std::vector<std::exception_ptr> _errors;  // By shard: why it could not start.
+    stop_watch _watch;
+    unsigned _pool_thread_max;
+    std::optional<blocking_pool> _pool;
 
 public:
-    explicit runtime(runtime_facts&& facts, const reactor_options& options)
+    explicit runtime(runtime_facts&& facts, const runtime_options& options)
         : _facts(std::move(facts)),
-          _reactor_options(options),
+          _reactor_options(options.reactor),
           _office(shard_count()),
           _meeting(shard_count()),
           _backends(shard_count()),
-          _errors(shard_count()) {}
+          _errors(shard_count()),
+          _watch(shard_count(), options.stop_deadline),
+          _pool_thread_max(options.pool_thread_count) {
+        if (is_oversubscribed(_facts.placements)) {
+            _reactor_options.idle_poll_time = {};  // Looking keeps a neighbour from working.
+        }
+    }
 
     unsigned shard_count() const noexcept {
         return static_cast<unsigned>(_facts.placements.size());
@@ -130,21 +148,40 @@ public:
     // Returns when all shards have ended. Throws if they could not start.
     void run(task& main);
 
+    // On shard 0. What blocks is waited for before the loops stop, as they are to get it.
+    void main_has_ended() noexcept;
+
+    mailbox& box(unsigned shard) const noexcept { return _office.box(shard); }
+    blocking_pool& pool() noexcept { return *_pool; }
+
+    // All shards' loops end.
     void stop() noexcept {
         _stopping.store(true, std::memory_order_release);
-        for (io_backend* backend : _backends) {
-            backend->wake();
-        }
+        wake_all();
     }
 
 private:
     void start_threads(std::vector<std::thread>& threads, task& main) noexcept;
     void live(unsigned id, task& main) noexcept;
     void wind_up(shard& here);
+    bool any_shard(shard& here, bool mine);
+    void wake_all() noexcept {
+        for (io_backend* backend : _backends) {
+            backend->wake();
+        }
+    }
 };
 
 // The one that is running.
 std::atomic<runtime*> current{nullptr};
+
+// Open while main runs.
+constinit internal::door entrance;
+
+std::size_t calls_in_pool() noexcept {
+    const semaphore& places = current.load(std::memory_order_acquire)->pool().places_here();
+    return blocking_pool::places_per_shard - places.current();
+}
 
 class current_runtime {
 public:
@@ -163,6 +200,7 @@ public:
 
 void runtime::run(task& main) {
     const internal::borrowed_thread borrowed;
+    _pool.emplace(shard_count(), _pool_thread_max, borrowed);
     std::vector<std::thread> threads;
     threads.reserve(shard_count());
     start_threads(threads, main);
@@ -170,6 +208,7 @@ void runtime::run(task& main) {
     for (std::thread& each : threads) {
         each.join();
     }
+    _pool.reset();
     for (unsigned id = 0; id < shard_count(); ++id) {
         if (_errors[id]) {
             rethrow_for(id, _errors[id]);
@@ -178,7 +217,7 @@ void runtime::run(task& main) {
 }
 
 void runtime::start_threads(std::vector<std::thread>& threads, task& main) noexcept {
-    const signals_blocked in_threads;
+    const internal::signals_blocked in_threads;
     for (unsigned id = 1; id < shard_count(); ++id) {
         try {
             threads.emplace_back([this, id, &main] { live(id, main); });
@@ -196,30 +235,46 @@ void runtime::live(unsigned id, task& main) noexcept {
     try {
         (void)pthread_setname_np(pthread_self(), ("miniss/" + std::to_string(id)).c_str());
         bind_this_thread(_facts.placements[id]);
-        here.emplace(id, _facts.backend, _reactor_options, _office, _stopping);
+        here.emplace(id, _facts.backend, _reactor_options, _office, _stopping, _watch);
         _backends[id] = here->backend.get();
     } catch (...) {
         _errors[id] = std::current_exception();
     }
-    if (_meeting.any(_errors[id] != nullptr)) {
+    if (_meeting.any(_errors[id] != nullptr, steady_clock::time_point::max(),
+                     [] { return steady_clock::time_point::max(); })) {
         return;
     }
     if (id == 0) {
+        entrance.open();
         here->loop.schedule(main);
     }
     here->loop.run();
     wind_up(*here);
 }
 
+void runtime::main_has_ended() noexcept {
+    entrance.shut();
+    _watch.start();
+    if (_pool->close()) {
+        stop();
+    } else {
+        wake_all();  // The watch has started.
+    }
+}
+
 // Runs what is left to run here, and what that leads to. True if there was anything.
 bool settle(shard& here) noexcept {
-    const auto has_unsent = [&here] { return here.mail && here.mail->has_unsent(); };
-    bool active = has_unsent();
+    bool active = here.mail.has_unsent();
     while (here.loop.run_one_turn()) {
         active = true;
         here.loop.run();  // It was told to stop: it only cancels what was started just now.
     }
-    return active || has_unsent();
+    return active || here.mail.has_unsent();
+}
+
+bool runtime::any_shard(shard& here, bool mine) {
+    return _meeting.any(mine, _watch.deadline(),
+                        [this, &here] { return _watch.late(here.context, "has stopped"); });
 }
 
 // Shards that have stopped by themselves may still get calls from others that have not. So, once
@@ -231,18 +286,10 @@ bool settle(shard& here) noexcept {
 //
 // After the last round nobody rings anybody's doorbell, so each shard may take itself apart.
 void runtime::wind_up(shard& here) {
-    _meeting.any(false);
+    any_shard(here, false);
     do {
-        while (_meeting.any(settle(here))) {}
-    } while (_meeting.any(here.mail && here.mail->abandon_open_calls()));
-}
-
-bool is_oversubscribed(const std::vector<shard_placement>& placements) {
-    std::set<unsigned> cpus;
-    for (const shard_placement& each : placements) {
-        cpus.insert(each.cpu);
-    }
-    return cpus.size() < placements.size();
+        while (any_shard(here, settle(here))) {}
+    } while (any_shard(here, here.mail.abandon_open_calls()));
 }
 
 chosen_backend find_backend(backend_kind wanted) {
@@ -280,15 +327,36 @@ const runtime_facts& this_runtime() noexcept {
 void internal::run_shards(const runtime_options& options, task& main) {
     MINISS_ASSERT(this_shard == nullptr);  // A shard cannot wait for other shards to end.
     runtime_facts facts = find_facts(options);
-    reactor_options of_each = options.reactor;
-    if (is_oversubscribed(facts.placements)) {
-        of_each.idle_poll_time = {};  // Who looks for work keeps a neighbour from doing his.
-    }
-    runtime shards(std::move(facts), of_each);
+    runtime shards(std::move(facts), options);
     const current_runtime this_one(shards);
     shards.run(main);
 }
 
-void internal::main_has_ended() noexcept { current.load(std::memory_order_acquire)->stop(); }
+void internal::main_has_ended() noexcept {
+    current.load(std::memory_order_acquire)->main_has_ended();
+}
+
+void internal::send_to_pool(blocking_call& call) noexcept {
+    runtime* here = current.load(std::memory_order_acquire);
+    MINISS_ASSERT(here != nullptr);  // Otherwise: not within run().
+    blocking_pool& pool = here->pool();
+    (void)pool.places_here().wait().then([&pool, &call] { pool.submit(call); });
+}
+
+void internal::blocking_call::leave_pool() noexcept {
+    runtime& here = *current.load(std::memory_order_acquire);
+    here.pool().places_here().signal();
+    if (here.pool().finish()) {
+        here.stop();
+    }
+}
+
+void alien::internal::send(unsigned shard, miniss::internal::outside_letter& letter) {
+    if (!entrance.enter()) {
+        throw not_running();
+    }
+    current.load(std::memory_order_acquire)->box(shard).drop_in(letter);
+    entrance.leave();
+}
 
 }  // namespace miniss

@@ -20,6 +20,11 @@ struct runtime_options {
     bool pin = true;
     backend_kind backend = backend_kind::automatic;
     reactor_options reactor = {};
+    // How many threads run_in_pool() may have, 1 or more.
+    unsigned pool_thread_count = 4;
+    // If not all shards have stopped so long after main has ended, the process reports who waits
+    // for what, and aborts. Zero: it waits for ever.
+    std::chrono::nanoseconds stop_deadline = std::chrono::seconds(30);
 };
 
 // What came out of the options.
@@ -76,10 +81,11 @@ public:
 // have ended, and the caller's has its name, its CPUs and its memory policy back. One runtime can
 // run at a time; when it has ended another one can be started.
 //
-// When main's future is ready, all shards stop. Calls between them and their answers still arrive,
-// but I/O and timers that somebody waits for are cancelled, and who still waits for something that
-// can never come now gets an error (shard_stopped). Loops must have been ended by then: a shard
-// runs until there is nothing left to run.
+// When main's future is ready, calls from outside (alien.hh) are no longer taken, those that block
+// (run_in_pool()) are waited for, and then all shards stop. Calls between them and their answers
+// still arrive, but I/O and timers that somebody waits for are cancelled, and who still waits for
+// something that can never come now gets an error (shard_stopped). Loops must have been ended by
+// then: a shard runs until there is nothing left to run.
 //
 // Lifetime: main is used by reference.
 // Errors:   what main throws or its future fails with. If the shards cannot be started, which means

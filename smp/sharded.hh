@@ -219,8 +219,17 @@ public:
 
     // Calls func(Service&, args...), or a member function of Service, on one shard.
     template <typename Func, typename... Args>
+        requires(!std::convertible_to<Func, smp_submit_to_options>)
     auto invoke_on(unsigned shard, Func&& func, Args&&... args) noexcept {
         return smp::submit_to(shard, bound(std::forward<Func>(func), std::forward<Args>(args)...));
+    }
+
+    // ... within the limits of a service group.
+    template <typename Func, typename... Args>
+    auto invoke_on(unsigned shard, smp_submit_to_options options, Func&& func,
+                   Args&&... args) noexcept {
+        return smp::submit_to(shard, options,
+                              bound(std::forward<Func>(func), std::forward<Args>(args)...));
     }
 
     // The same on each shard of a range at the same time, with copies of func and args; ready when
@@ -232,8 +241,16 @@ public:
     }
     // ... where there are instances,
     template <typename Func, typename... Args>
+        requires(!std::convertible_to<Func, smp_submit_to_options>)
     future<> invoke_on_all(Func&& func, Args&&... args) noexcept {
         return on_instances(bound(std::forward<Func>(func), std::forward<Args>(args)...));
+    }
+    template <typename Func, typename... Args>
+    future<> invoke_on_all(smp_submit_to_options options, Func&& func, Args&&... args) noexcept {
+        const auto call = bound(std::forward<Func>(func), std::forward<Args>(args)...);
+        return parallel_for_each(instances(), [options, &call](unsigned shard) {
+            return smp::submit_to(shard, options, std::decay_t<decltype(call)>(call));
+        });
     }
     // ... and where there are others than ours.
     template <typename Func, typename... Args>

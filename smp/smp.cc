@@ -7,7 +7,6 @@ namespace miniss {
 
 namespace {
 
-// Runtimes of a single shard have no mail.
 mailbox& local_mailbox() noexcept {
     MINISS_ASSERT(this_shard->mail != nullptr);  // Otherwise: no such shard.
     return *this_shard->mail;
@@ -28,6 +27,12 @@ void internal::send_answer(unsigned to, task& call) noexcept {
 }
 
 void internal::add_open_call(open_call& call) noexcept { local_mailbox().add_open_call(call); }
+
+future<> internal::wait_for_room(unsigned to) noexcept { return local_mailbox().wait_for_room(to); }
+
+semaphore* internal::find_credits(const smp_submit_to_options& options, unsigned to) noexcept {
+    return local_mailbox().groups().find_credits(options.service_group, to);
+}
 
 std::exception_ptr internal::make_shard_stopped() noexcept {
     return std::make_exception_ptr(shard_stopped());

@@ -10,6 +10,7 @@
 #include <miniss/core/loop.hh>
 #include <miniss/core/when_all.hh>
 #include <miniss/smp/open_call.hh>
+#include <miniss/smp/service_group.hh>
 
 namespace miniss {
 
@@ -58,6 +59,8 @@ namespace internal {
 void send_request(unsigned to, task& call) noexcept;
 void send_answer(unsigned to, task& call) noexcept;
 void add_open_call(open_call& call) noexcept;
+future<> wait_for_room(unsigned to) noexcept;
+semaphore* find_credits(const smp_submit_to_options& options, unsigned to) noexcept;
 std::exception_ptr make_shard_stopped() noexcept;
 
 // A call on its way there and back. It is run twice: on the shard that was called, where it invokes
@@ -70,9 +73,13 @@ class remote_call : public task {
     future_state<T> _answer;
     promise_base<T> _result;
     unsigned _home;
+    semaphore* _credits = nullptr;
 
 public:
     future<T> get_future() noexcept { return future<T>::make_pending(_result); }
+
+    // One unit of them goes back when the call does.
+    void return_credit_to(semaphore& credits) noexcept { _credits = &credits; }
 
     // On the shard that was called.
     void answer(future_state<T>&& result) noexcept {
@@ -85,18 +92,22 @@ protected:
     ~remote_call() = default;
 
     bool answered() const noexcept { return !_answer.pending(); }
-    void deliver() noexcept { _result.deliver(std::move(_answer)); }
-    void answer_when_ready(future<T>&& result) noexcept;
+    void deliver() noexcept {
+        _result.deliver(std::move(_answer));
+        if (_credits != nullptr) {
+            _credits->signal();
+        }
+    }
 };
 
-// Stands where the call could not be answered at once, and waits for the result on its behalf.
+// Stands where a call could not be answered at once, and waits for the result on its behalf.
 // A call that is abandoned goes home alone: the promise still knows this object, so it stays.
-template <typename T>
+template <typename T, typename Call>
 class unfinished_call final : public waiting_task<T>, public open_call {
-    remote_call<T>* _call;
+    Call* _call;
 
 public:
-    explicit unfinished_call(remote_call<T>& call) noexcept : _call(&call) {}
+    explicit unfinished_call(Call& call) noexcept : _call(&call) {}
 
     void run_and_dispose() noexcept override {
         if (_call != nullptr) {
@@ -112,10 +123,11 @@ public:
     }
 };
 
-template <typename T>
-void remote_call<T>::answer_when_ready(future<T>&& result) noexcept {
+// Has call.answer() called with what becomes of `result`.
+template <typename T, typename Call>
+void answer_when_ready(Call& call, future<T>&& result) noexcept {
     if (!result.available()) {
-        auto* unfinished = new unfinished_call<T>(*this);
+        auto* unfinished = new unfinished_call<T, Call>(call);
         add_open_call(*unfinished);
         result.wait_with(*unfinished);
         return;
@@ -129,7 +141,7 @@ void remote_call<T>::answer_when_ready(future<T>&& result) noexcept {
     } else {
         ready.set_value(result.get());
     }
-    answer(std::move(ready));
+    call.answer(std::move(ready));
 }
 
 // The same with the callable, which never leaves the memory of the calling shard.
@@ -143,7 +155,7 @@ public:
 
     void run_and_dispose() noexcept override {
         if (!this->answered()) {
-            this->answer_when_ready(futurize_invoke(_func));
+            answer_when_ready<T, remote_call<T>>(*this, futurize_invoke(_func));
         } else {
             this->deliver();
             delete this;
@@ -177,15 +189,40 @@ public:
     template <typename Func>
     static futurize_t<std::invoke_result_t<std::decay_t<Func>&>> submit_to(unsigned shard,
                                                                            Func&& func) noexcept {
-        using result = futurize_t<std::invoke_result_t<std::decay_t<Func>&>>;
         if (shard == this_shard_id()) {
             return internal::invoke_kept(std::forward<Func>(func));
         }
-        using call = internal::remote_call_of<typename result::value_type, std::decay_t<Func>>;
-        auto* sent = new call(this_shard_id(), std::forward<Func>(func));
-        auto answer = sent->get_future();
-        internal::send_request(shard, *sent);
-        return answer;
+        return submit_with(nullptr, shard, std::forward<Func>(func));
+    }
+
+    // The same within the limits of a service group: if too many calls of the group are on their
+    // way from here to there, it waits for its turn, but not longer than options.timeout. Calls to
+    // the own shard are not limited.
+    // Errors: semaphore_timed_out or semaphore_aborted if there was no place in time; func was not
+    //         called then.
+    // Cost:   as above; one allocation more if it waits.
+    template <typename Func>
+    static futurize_t<std::invoke_result_t<std::decay_t<Func>&>> submit_to(
+        unsigned shard, smp_submit_to_options options, Func&& func) noexcept {
+        semaphore* credits =
+            shard == this_shard_id() ? nullptr : internal::find_credits(options, shard);
+        if (credits == nullptr) {
+            return submit_to(shard, std::forward<Func>(func));
+        }
+        if (credits->try_wait()) {
+            return submit_with(credits, shard, std::forward<Func>(func));
+        }
+        return get_units(*credits, 1, options.timeout)
+            .then([credits, shard, func = std::forward<Func>(func)](semaphore_units unit) mutable {
+                unit.release();
+                return submit_with(credits, shard, std::move(func));
+            });
+    }
+
+    // Ready while not too many calls wait here for a place in the queue to that shard, and when
+    // that is so again: for those who call without waiting for answers.
+    static future<> wait_for_room(unsigned shard) noexcept {
+        return shard == this_shard_id() ? make_ready_future<>() : internal::wait_for_room(shard);
     }
 
     // Calls a copy of `func` on each shard of a range at the same time, on every shard, or on every
@@ -201,6 +238,12 @@ public:
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
     static future<> invoke_on_all(const Func& func) noexcept {
         return invoke_on(all_cpus(), func);
+    }
+    template <typename Func>
+    static future<> invoke_on_all(smp_submit_to_options options, const Func& func) noexcept {
+        return parallel_for_each(all_cpus(), [options, &func](unsigned shard) {
+            return submit_to(shard, options, Func(func));
+        });
     }
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
@@ -241,6 +284,20 @@ public:
 
     // The numbers of all shards, from 0.
     static shard_range all_cpus() noexcept { return shard_range(this_smp_shard_count()); }
+
+private:
+    template <typename Func>
+    static auto submit_with(semaphore* credits, unsigned shard, Func&& func) noexcept {
+        using result = futurize_t<std::invoke_result_t<std::decay_t<Func>&>>;
+        using call = internal::remote_call_of<typename result::value_type, std::decay_t<Func>>;
+        auto* sent = new call(this_shard_id(), std::forward<Func>(func));
+        if (credits != nullptr) {
+            sent->return_credit_to(*credits);
+        }
+        auto answer = sent->get_future();
+        internal::send_request(shard, *sent);
+        return answer;
+    }
 };
 
 }  // namespace miniss

@@ -6,6 +6,7 @@
 
 #include <miniss/smp/smp.hh>
 #include <miniss/tests/catch.hh>
+#include <miniss/tests/core/allocation_count.hh>
 #include <miniss/tests/dies.hh>
 #include <miniss/tests/smp/stepped_shards.hh>
 
@@ -276,4 +277,113 @@ TEST_CASE("calls between many shards all come back, in any order of turns", "[ma
     }
     shards.run_until_rest();
     CHECK(returned_count == sent_count);
+}
+
+TEST_CASE("a shard does not look at others from which nothing comes", "[mailbox]") {
+    std::vector<int> begun;
+    stepped_shards shards(128);
+    CHECK(shards[1].mail.watched_count() == 0);
+    send_numbered(shards, 0, 1, 1, begun);
+    send_numbered(shards, 127, 1, 1, begun);
+    shards.run_until_rest();
+    CHECK(begun.size() == 2);
+    CHECK(shards[1].mail.watched_count() == 2);
+    CHECK(shards[127].mail.watched_count() == 1);
+    CHECK(shards[2].mail.watched_count() == 0);
+    for (int i = 0; i < 300; ++i) {
+        shards.turn(1);
+    }
+    CHECK(shards[1].mail.watched_count() == 0);
+    // And it learns when something does come again.
+    send_numbered(shards, 127, 1, 1, begun);
+    shards.run_until_rest();
+    CHECK(begun.size() == 3);
+    CHECK(shards[1].mail.watched_count() == 1);
+}
+
+TEST_CASE("a shard that looks away just as a letter comes sees it", "[mailbox]") {
+    const int turn_count = GENERATE(range(250, 262));
+    std::vector<int> begun;
+    stepped_shards shards(2);
+    send_numbered(shards, 0, 1, 1, begun);
+    shards.run_until_rest();
+    for (int i = 0; i < turn_count; ++i) {
+        shards.turn(1);
+    }
+    send_numbered(shards, 0, 1, 1, begun);
+    shards.turn(0);
+    CHECK_FALSE(shards[1].mail.prepare_to_sleep());
+    shards[1].mail.woke_up();
+    shards.turn(1);
+    shards.turn(1);
+    CHECK(begun.size() == 2);
+}
+
+TEST_CASE("a sleeping shard is woken by one from which nothing came for long", "[mailbox]") {
+    std::vector<int> begun;
+    stepped_shards shards(70);
+    REQUIRE(shards[69].mail.prepare_to_sleep());
+    send_numbered(shards, 68, 69, 1, begun);
+    shards.turn(68);
+    CHECK(shards[69].backend.wake_count == 1);
+    shards[69].mail.woke_up();
+    shards.run_until_rest();
+    CHECK(begun.size() == 1);
+}
+
+TEST_CASE("mailboxes of shards that do not talk take next to no memory", "[mailbox]") {
+    const allocations_since start;
+    stepped_shards shards(128);
+    const auto for_all = start.count();
+    CHECK(for_all < 128 * 12);  // A few for each shard, none for each pair.
+    std::vector<int> begun;
+    send_numbered(shards, 0, 1, 1, begun);
+    shards.run_until_rest();
+    CHECK(start.count() - for_all < 20);
+}
+
+TEST_CASE("who floods a shard can wait until there is room", "[mailbox]") {
+    std::vector<int> begun;
+    stepped_shards shards(2);
+    const auto room = [&shards] {
+        return shards.on(0, [&] { return shards[0].mail.wait_for_room(1); });
+    };
+    const int limit = static_cast<int>(mailbox::outbox_limit);
+    send_numbered(shards, 0, 1, 128 + limit - 1, begun);
+    CHECK(room().available());
+    send_numbered(shards, 0, 1, 1, begun);
+    auto first = room();
+    auto second = room();
+    CHECK_FALSE(first.available());
+    shards.turn(0);
+    CHECK_FALSE(first.available());
+    shards.turn(1);
+    shards.turn(0);
+    shards.turn(0);
+    CHECK(first.available());
+    CHECK(second.available());
+    CHECK(room().available());
+    shards.run_until_rest();
+    CHECK(begun.size() == 128 + mailbox::outbox_limit);
+}
+
+TEST_CASE("a shard knows who has calls to answer", "[mailbox]") {
+    promise<> answer;
+    stepped_shards shards(3);
+    const auto load_seen_by = [&shards](unsigned shard) {
+        return shards.on(shard, [&] { return shards[shard].mail.load_of(2); });
+    };
+    shards.on(0, [&] { (void)smp::submit_to(2, [&] { return answer.get_future(); }); });
+    CHECK(load_seen_by(0) == 1);
+    CHECK(load_seen_by(1) == 0);
+    shards.run_until_rest();
+    CHECK(load_seen_by(1) == 1);
+    CHECK(shards[0].mail.describe_waits() == "1 answers of shard 2");
+    CHECK(shards[2].mail.describe_waits() == "its own answers to 1 calls");
+    shards.on(2, [&] { answer.set_value(); });
+    shards.run_until_rest();
+    shards.turn(2);
+    CHECK(load_seen_by(0) == 0);
+    CHECK(load_seen_by(1) == 0);
+    CHECK(shards[0].mail.describe_waits().empty());
 }
