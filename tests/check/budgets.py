@@ -6,8 +6,12 @@ import tree
 
 FILE_LINES_MAX = 450
 FUNCTION_LINES_MAX = 60
-HEART = ("core", "timer", "smp")
-HEART_CODE_LINES_MAX = 8500
+# What a chain, a turn of a shard, a timer and a call to another shard are made of: what one has to
+# read to know how it works. The rest of the library is built on top of it, file by file.
+HEART = re.compile(
+    r"core/(this_shard|task|future_state|promise|future|continuation|loop|io_backend|reactor|"
+    r"uring_\w+)\.(hh|cc)|timer/timer\w*\.(hh|cc)|smp/(spsc_queue|doorbell|mailbox|smp)\.(hh|cc)")
+HEART_CODE_LINES_MAX = 3000
 
 # These cost every user of a header hundreds of milliseconds, or tie him to a dependency.
 BANNED_IN_HEADERS = re.compile(
@@ -91,10 +95,9 @@ def code_line_count(sources):
 
 
 def heart_size(sources):
-    size = code_line_count(source for source in sources if source.folder in HEART)
+    size = code_line_count(source for source in sources if HEART.fullmatch(source.name))
     if size > HEART_CODE_LINES_MAX:
-        yield (f"{HEART[0]}:0: {' + '.join(HEART)} hold {size} lines of code, "
-               f"over {HEART_CODE_LINES_MAX}")
+        yield f"core:0: the heart holds {size} lines of code, over {HEART_CODE_LINES_MAX}"
 
 
 def misplaced(sources):

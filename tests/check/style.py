@@ -34,6 +34,18 @@ def lines(sources):
                     yield f"{source.name}:{number}: {what}"
 
 
+def twin_tests(sources):
+    """Catch2 runs none of an executable's tests if two have the same name."""
+    first = {}
+    for source in sources:
+        for number, line in enumerate(source.lines, 1):
+            if found := re.search(r'TEST_CASE\((".*?[^\\]")', line):
+                key = source.name.rsplit("/", 1)[0], found[1]
+                if key in first:
+                    yield f"{source.name}:{number}: {first[key]} has a test of the same name"
+                first.setdefault(key, f"{source.name}:{number}")
+
+
 def unbuilt(root, sources):
     """A file that the meson.build above it does not name is neither compiled nor installed."""
     for source in sources:
@@ -51,6 +63,7 @@ def check(root):
     sources = tree.files(root)
     yield from openings(sources)
     yield from lines(sources)
+    yield from twin_tests(sources)
     yield from unbuilt(root, sources)
 
 

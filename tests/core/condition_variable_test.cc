@@ -139,7 +139,7 @@ TEST_CASE("waiting ends by an abort, and does not begin after one", "[condition_
     CHECK(changed.wait().available());
 }
 
-TEST_CASE("broken() fails those who wait and all who come later", "[condition_variable]") {
+TEST_CASE("a broken condition fails who waits and who comes later", "[condition_variable]") {
     test_shard shard;
     condition_variable changed;
     auto a = changed.wait();

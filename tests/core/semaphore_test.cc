@@ -159,7 +159,7 @@ TEST_CASE("consume() may leave a debt, which signal() pays first", "[semaphore]"
     CHECK(waiting.available());
 }
 
-TEST_CASE("broken() fails those who wait and all who come later", "[semaphore]") {
+TEST_CASE("a broken semaphore fails those who wait and all who come later", "[semaphore]") {
     test_shard shard(GENERATE(range(0u, 20u)));
     semaphore units(1);
     auto waiting = units.wait(2);

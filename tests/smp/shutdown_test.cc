@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include <miniss/core/loop.hh>
 #include <miniss/smp/blocking_pool.hh>
 #include <miniss/smp/smp.hh>
 #include <miniss/tests/catch.hh>
@@ -27,6 +28,11 @@ runtime_options impatient(unsigned shard_count) {
 // Goes on for ever, whatever happens.
 future<> run_on_and_on() {
     return keep_doing([] { return make_ready_future<>(); });
+}
+
+// Ends main once the flag is set: what a test is about has begun on the other shard.
+future<> until_set(const std::atomic<bool>& flag) {
+    return do_until([&flag] { return flag.load(); }, [] { return sleep(100us); });
 }
 
 // Calls that call back, again and again until one fails; counts them while they have not ended.
@@ -123,8 +129,12 @@ TEST_CASE("a shard that never comes to an end is named, with who waits for it", 
                     "miniss: shard 1 has not run out of work, waits for its own answers to 1 calls",
                     [] {
                         run(impatient(2), [] {
-                            (void)smp::submit_to(1, [] { return run_on_and_on(); });
-                            return sleep(1ms);
+                            static std::atomic<bool> begun{false};
+                            (void)smp::submit_to(1, [] {
+                                begun = true;
+                                return run_on_and_on();
+                            });
+                            return until_set(begun);
                         });
                     }));
 }
@@ -132,8 +142,12 @@ TEST_CASE("a shard that never comes to an end is named, with who waits for it", 
 TEST_CASE("a shard that is stuck in a task is named", "[shutdown]") {
     CHECK(dies_saying("miniss: shard 1 runs a task that does not end", [] {
         run(impatient(2), [] {
-            (void)smp::submit_to(1, [] { std::this_thread::sleep_for(1h); });
-            return sleep(1ms);
+            static std::atomic<bool> begun{false};
+            (void)smp::submit_to(1, [] {
+                begun = true;
+                std::this_thread::sleep_for(1h);
+            });
+            return until_set(begun);
         });
     }));
 }
@@ -146,9 +160,14 @@ TEST_CASE("an only shard that never comes to an end says so", "[shutdown]") {
 TEST_CASE("calls in the pool that do not return are named", "[shutdown]") {
     CHECK(dies_saying("miniss: shard 1 has not run out of work, waits for 1 calls that block", [] {
         run(impatient(2), [] {
-            (void)smp::submit_to(
-                1, [] { return run_in_pool([] { std::this_thread::sleep_for(1h); }); });
-            return sleep(1ms);
+            static std::atomic<bool> begun{false};
+            (void)smp::submit_to(1, [] {
+                return run_in_pool([] {
+                    begun = true;
+                    std::this_thread::sleep_for(1h);
+                });
+            });
+            return until_set(begun);
         });
     }));
 }
