@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 import budgets
+import documents
 import headers
 import layers
 import style
@@ -134,6 +135,23 @@ class Checks(unittest.TestCase):
     def test_every_file_is_built_or_installed(self):
         self.assertIn("core/c.cc:1: core/meson.build does not name it", complaints(
             style.check, core__c_cc="// What it is.\n"))
+
+    def test_documents_refer_to_what_exists(self):
+        for text, what in (("[a](core/none.hh)", "there is no core/none.hh"),
+                           ("\n# A b\n[x](#a-c)", "README.md has no heading #a-c"),
+                           ("[`a::f()`](core/a.hh)", "core/a.hh knows no f")):
+            self.assertIn(what, complaints(documents.check, **{
+                "README.md": text, "core__a_hh": "namespace a {"}))
+        self.assertEqual(complaints(documents.check, **{
+            "README.md": "# A b\n[x](#a-b) [`a`](core/a.hh) [y](http://z/)\n```\n[v](w)\n```\n",
+            "core__a_hh": "namespace a {"}), "")
+
+    def test_pages_are_listed_and_what_they_show_is_built(self):
+        page = {"docs/a.md": "\n```cpp a\n```\n"}
+        self.assertIn("README.md does not list it", complaints(documents.check, **page))
+        self.assertIn("meson.build does not build", complaints(documents.check, **page))
+        self.assertEqual(complaints(documents.check, **page, **{
+            "docs/README.md": "[a](a.md)", "docs/meson.build": "    'a': ['a'],"}), "")
 
     def test_headers_compile_alone(self):
         sys.argv[1:] = []
