@@ -4,6 +4,7 @@ Every script here is run as `SCRIPT HTTPD [TEST...]`; hello and echo are expecte
 environment may name the backend to test: MINISS_TEST_BACKEND=io_uring|epoll.
 """
 import ctypes
+import errno
 import mmap
 import os
 import pathlib
@@ -182,15 +183,16 @@ def run(*command, before_exec=None):
         return program.wait()
 
 
-def forbid_io_uring():
-    """To be called before exec: has the kernel answer io_uring_setup(2) with EPERM."""
+def forbid_io_uring(error=errno.EPERM):
+    """To be called before exec: has the kernel answer io_uring_setup(2) with this error, as the
+    profiles of container engines do."""
     load_number, jump_if_equal, give = 0x20, 0x15, 0x06
-    allow, deny_with_eperm = 0x7fff0000, 0x00050001
+    allow, deny = 0x7fff0000, 0x00050000 | error
     io_uring_setup = 425  # On every architecture but Alpha.
     program = b"".join(struct.pack("HBBI", *each) for each in [
         (load_number, 0, 0, 0),
         (jump_if_equal, 0, 1, io_uring_setup),
-        (give, 0, 0, deny_with_eperm),
+        (give, 0, 0, deny),
         (give, 0, 0, allow),
     ])
     code = ctypes.create_string_buffer(program, len(program))
