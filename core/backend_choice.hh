@@ -10,6 +10,7 @@ namespace miniss {
 
 enum class backend_kind { automatic, io_uring, epoll };
 
+// Which one it came to.
 struct chosen_backend {
     backend_kind kind;             // Never automatic.
     std::string why_not_io_uring;  // Empty if it is io_uring, or if epoll was asked for.

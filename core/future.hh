@@ -342,6 +342,8 @@ void run_in_background(const char* name, future<T> work) noexcept {
     });
 }
 
+// Calls func(args...), and makes a future of whatever comes out of it: a value, nothing, another
+// future, or what it throws.
 template <typename Func, typename... A>
 futurize_t<std::invoke_result_t<Func, A...>> futurize_invoke(Func&& func, A&&... args) noexcept {
     using result = std::invoke_result_t<Func, A...>;

@@ -15,6 +15,7 @@
 
 namespace miniss {
 
+// The clocks of this project; what they say comes from a backend.
 using steady_clock = std::chrono::steady_clock;
 using system_clock = std::chrono::system_clock;
 

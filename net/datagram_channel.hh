@@ -76,6 +76,7 @@ public:
     socket_address local_address() const noexcept;
 };
 
+// How a channel is made.
 struct datagram_options {
     // SO_REUSEPORT: several channels, one for each shard, share the address, and the kernel sends
     // what comes from one place always to the same of them.

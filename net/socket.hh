@@ -66,6 +66,7 @@ public:
 // came from elsewhere; in that case it must be non-blocking on epoll, and blocking on io_uring.
 connected_socket adopt_connection(int fd);
 
+// How a connection is made.
 struct connect_options {
     // The kernel gives up by itself, but only after minutes.
     std::optional<std::chrono::milliseconds> timeout = {};

@@ -29,12 +29,14 @@ public:
     bool operator==(const smp_service_group&) const noexcept = default;
 };
 
+// How much a group lets through.
 struct smp_service_group_config {
     // For each shard, how many calls of the group from all others together it may have to answer:
     // each of those gets an equal part, but at least one. 0: no limit.
     unsigned max_nonlocal_requests = 0;
 };
 
+// The one without limits.
 inline smp_service_group default_smp_service_group() noexcept { return {}; }
 
 // Shard: any.

@@ -18,6 +18,7 @@ struct processing_unit {
     bool allowed;      // May the calling thread run here, by its affinity and control groups?
 };
 
+// What this process sees of the machine.
 struct machine {
     std::vector<processing_unit> units;  // In no particular order.
 };

@@ -19,6 +19,7 @@ namespace miniss::http {
 // Source:   RFC 9112 7.1.
 class chunked_parser {
 public:
+    // What consume() came to.
     enum class result : std::uint8_t {
         data,        // `data` holds a piece of content; call again with what is behind `used`.
         incomplete,  // All bytes were used up.

@@ -24,6 +24,7 @@ enum class method : std::uint8_t {
 // The bytes of the longest name; a longer one is unknown before it ends.
 inline constexpr std::size_t method_name_bytes_max = 7;
 
+// As it is sent: GET, DELETE.
 std::string_view name_of(method verb) noexcept;
 
 // Names are case-sensitive (RFC 9110 9.1).

@@ -21,6 +21,7 @@ struct text_span {
     }
 };
 
+// Where one field is.
 struct header_span {
     text_span name;
     text_span value;

@@ -31,6 +31,7 @@ using streaming_handler = noncopyable_function<future<reply>(const request&, inp
 // Shard: a table belongs to one shard, and must not change while a server uses it.
 class routes {
 public:
+    // One entry of the table.
     struct route {
         route_pattern path;
         method_set methods;

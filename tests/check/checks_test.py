@@ -9,6 +9,7 @@ import budgets
 import documents
 import headers
 import layers
+import names
 import style
 
 GOOD = {
@@ -41,7 +42,7 @@ def function_of(line_count, opening="int f(int x) {"):
 
 class Checks(unittest.TestCase):
     def test_a_good_tree_passes(self):
-        for check in (layers, budgets, style):
+        for check in (layers, budgets, style, names):
             self.assertEqual(complaints(check.check), "")
 
     def test_includes_point_downwards(self):
@@ -135,6 +136,19 @@ class Checks(unittest.TestCase):
     def test_every_file_is_built_or_installed(self):
         self.assertIn("core/c.cc:1: core/meson.build does not name it", complaints(
             style.check, core__c_cc="// What it is.\n"))
+
+    def test_public_names_are_explained(self):
+        first = OPENING + "namespace miniss {\n\nstruct a {\n    int x = f({1});\n};\n\n"
+        for code, name in (("void f(int x = g()) noexcept;", "f"), ("class b {", "b"),
+                           ("template <typename T>\n    requires c<T>\nauto d(T x) {", "d"),
+                           ("// A group.\nint e();\n\nint h();", "h"),
+                           ("// Its\n// type.\nclass g {\n    struct p {};\n\npublic:\n"
+                            "    struct q {", "q")):
+            self.assertIn(f"nothing says what {name} is", complaints(
+                names.check, core__a_hh=first + code))
+        for code in ("// Sums.\nint f();\nint f(int x);", "namespace internal {\nint g();\n}",
+                     "class known_elsewhere;", "// A type.\nclass g {\n    struct p {};\n};"):
+            self.assertEqual(complaints(names.check, core__a_hh=first + code), "", code)
 
     def test_documents_refer_to_what_exists(self):
         for text, what in (("[a](core/none.hh)", "there is no core/none.hh"),
