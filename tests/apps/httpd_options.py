@@ -116,6 +116,15 @@ class Start(Options):
             self.assertEqual(bool(rings), program.BACKEND == "io_uring")
             server.stop()
 
+    def test_malloc_is_left_alone(self):
+        """No program of ours brings another malloc or operator new."""
+        if program.SANITIZED:
+            self.skipTest("sanitizers bring one")
+        listed = program.run("nm", "--defined-only", program.HTTPD)[1]
+        defined = {line.split()[-1].split("@")[0] for line in listed.splitlines()}
+        self.assertIn("main", defined)
+        self.assertFalse(defined & {"malloc", "free", "_Znwm", "_Znam", "_ZdlPv", "_ZdaPv"})
+
     def test_line_stands_alone(self):
         """The line comes when connections are let in, and nothing is printed after it."""
         with program.Server("--smp", "2") as server:

@@ -153,11 +153,15 @@ class Checks(unittest.TestCase):
     def test_documents_refer_to_what_exists(self):
         for text, what in (("[a](core/none.hh)", "there is no core/none.hh"),
                            ("\n# A b\n[x](#a-c)", "README.md has no heading #a-c"),
-                           ("[`a::f()`](core/a.hh)", "core/a.hh knows no f")):
+                           ("[`a::f()`](core/a.hh)", "core/a.hh does not know `a::f()`"),
+                           ('[`"a n"`](core/a.hh)', "does not know"),
+                           ("```cpp\nint f();\n```\n[b](core/a.hh)", "no excerpt of core/a.hh"),
+                           ("```cpp\nint f();\n```", "no excerpt of None")):
             self.assertIn(what, complaints(documents.check, **{
                 "README.md": text, "core__a_hh": "namespace a {"}))
         self.assertEqual(complaints(documents.check, **{
-            "README.md": "# A b\n[x](#a-b) [`a`](core/a.hh) [y](http://z/)\n```\n[v](w)\n```\n",
+            "README.md": "# A b\n[x](#a-b) [`a`](core/a.hh) [y](http://z/)\n```\n[v](w)\n```\n"
+                         "```cpp\nnamespace a {\n```\n[`\"ace a\"`](core/a.hh)",
             "core__a_hh": "namespace a {"}), "")
 
     def test_pages_are_listed_and_what_they_show_is_built(self):
