@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import tempfile
 import unittest
 
@@ -120,7 +121,8 @@ class Start(Options):
         """No program of ours brings another malloc or operator new."""
         if program.SANITIZED:
             self.skipTest("sanitizers bring one")
-        listed = program.run("nm", "--defined-only", program.HTTPD)[1]
+        listed = subprocess.run(["nm", "--defined-only", program.HTTPD], stdout=subprocess.PIPE,
+                                check=True, text=True).stdout
         defined = {line.split()[-1].split("@")[0] for line in listed.splitlines()}
         self.assertIn("main", defined)
         self.assertFalse(defined & {"malloc", "free", "_Znwm", "_Znam", "_ZdlPv", "_ZdaPv"})
