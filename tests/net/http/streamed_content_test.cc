@@ -54,7 +54,7 @@ TEMPLATE_TEST_CASE("a handler that does not read stops its peer", "[streaming]",
     options.bounds.body_bytes = 100'000'000;
     http_world<TestType> world(GENERATE(from_range(places<TestType>())), options);
     auto client = world.client();
-    constexpr std::size_t size = 30'000'000;
+    constexpr std::size_t size = too_much_bytes<TestType>;
     client.send("POST /unread-until HTTP/1.1\r\nHost: h\r\nContent-Length: " +
                 std::to_string(size) + "\r\n\r\n");
     world.run_until_pending(1);

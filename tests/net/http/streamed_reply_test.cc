@@ -184,7 +184,7 @@ TEMPLATE_TEST_CASE("a peer that does not read stops the writer, which goes on wh
                    "[streaming]", test_shard, real_shard) {
     made_world<TestType> world(GENERATE(from_range(places<TestType>())));
     std::size_t written = 0;
-    constexpr std::size_t total = 40'000'000;
+    constexpr std::size_t total = too_much_bytes<TestType>;
     const std::string piece(100'000, 'x');
     world.make = [&](content_writer& out) {
         return do_until([&] { return written == total; },
@@ -264,7 +264,7 @@ TEMPLATE_TEST_CASE("the writer is not asked where no content is due", "[streamin
 
 TEST_CASE("a writer may take its time, a peer that does not read may not", "[streaming][sim]") {
     server_options options;
-    options.send_time = 10s;
+    options.send_time = 1s;
     made_world<test_shard> world(GENERATE(from_range(places<test_shard>())), options);
     auto client = world.client();
     SECTION("a slow writer") {
