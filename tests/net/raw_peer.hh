@@ -2,6 +2,8 @@
 #pragma once
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -52,6 +54,8 @@ public:
             ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
                          sizeof receive_buffer_bytes);
         }
+        const int at_once = 1;  // What was sent leaves, however little. For TCP.
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
         const int failed = ::connect(fd, remote.data(), remote.size()) < 0 ? errno : 0;
         raw_peer peer(fd);
         peer._error = failed;
