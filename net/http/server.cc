@@ -14,6 +14,17 @@ namespace {
 // How long accept() is left alone after it found no descriptor or no memory.
 constexpr std::chrono::milliseconds exhausted_pause{50};
 
+// What accept() fails with is either this or that there is too little of something.
+bool has_stopped(const std::exception_ptr& error) noexcept {
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::system_error& failure) {
+        return failure.code() == std::errc::connection_aborted;
+    } catch (...) {
+        return false;
+    }
+}
+
 }  // namespace
 
 server::server(const routes& table, const server_options& options)
@@ -40,12 +51,12 @@ future<stop_iteration> server::accept_one(const gate::holder& inside) {
     return get_units(_free_slots, 1).then([this, &inside](semaphore_units&& slot) {
         return _listener.accept()
             .then([this, &inside, slot = std::move(slot)](connected_socket&& peer) mutable {
-                slot.release();
                 serve(std::move(peer), inside);
+                slot.release();  // From now on it is the connection's.
                 return make_ready_future<stop_iteration>(stop_iteration::no);
             })
-            .handle_exception_type([](const std::system_error& error) {
-                if (error.code() == std::errc::connection_aborted) {
+            .handle_exception([](const std::exception_ptr& error) {
+                if (has_stopped(error)) {
                     return make_ready_future<stop_iteration>(stop_iteration::yes);
                 }
                 // Out of descriptors or memory: those who are served will give some back.

@@ -14,6 +14,7 @@ MIB = 1024 * 1024
 # An answer on a machine that is busy with tests; without trouble it takes less than a millisecond.
 QUICK = 1 if not program.SANITIZED else 10
 IDLE_COUNT = 10_000 if not program.SANITIZED else 1_000
+HALF_COUNT = 2_000 if not program.SANITIZED else 500
 
 
 class WithServer(unittest.TestCase):
@@ -104,6 +105,23 @@ class Slow(WithServer):
             self.check_idle()
         self.stop()
 
+    def test_half_requests(self):
+        """2,000 peers that stop within a head, or within content, take little and disturb nobody."""
+        halves = [b"G", request("GET", "/")[:-2], request("POST", "/echo", bytes(1000))[:-500]]
+        with contextlib.ExitStack() as silent:
+            for number in range(HALF_COUNT):
+                connection = silent.enter_context(Connection(self.server))
+                connection.send(halves[number % len(halves)])
+                if number % 200 == 0:
+                    self.check_serves()
+            program.wait_until(lambda: self.server.descriptor_count() >=
+                               self.descriptor_count + HALF_COUNT, "all are let in")
+            self.check_serves()
+            self.check_memory(HALF_COUNT * 8192, f"{HALF_COUNT} half requests")
+            self.check_idle()
+        self.stop()
+
+
 class Rude(WithServer):
     def test_resets(self):
         """Resets in the middle of requests and replies leave nothing behind."""
@@ -120,6 +138,18 @@ class Rude(WithServer):
             connection.reset()
         self.check_serves()
         self.check_memory(8 * MIB, "1,000 resets")
+        self.stop()
+
+    def test_reset_storm(self):
+        """Connections by the hundred that are reset at once, most of them before they are let in."""
+        for number in range(20):
+            storm = [Connection(self.server) for _ in range(200)]
+            for connection in storm:
+                if number % 2:
+                    connection.send(request("GET", "/plaintext"))
+                connection.reset()
+            self.check_serves()
+        self.check_memory(8 * MIB, "4,000 resets")
         self.stop()
 
     def test_half_closes(self):
@@ -285,6 +315,36 @@ class OutOfDescriptors(WithServer):
             program.wait_until(lambda: len(take_replies()) > inside_count, "others get in")
         for connection in inside:
             connection.socket.close()
+        self.stop()
+
+
+class OutOfMemory(WithServer):
+    start_options = dict(
+        before_exec=lambda: resource.setrlimit(resource.RLIMIT_AS, (48 * MIB, 48 * MIB)))
+
+    def setUp(self):
+        if program.SANITIZED:
+            self.skipTest("sanitizers need more address space than there is memory")
+        super().setUp()
+
+    def test_uploads(self):
+        """Contents that do not fit are dropped with their connections; the others are served."""
+        most = request("POST", "/echo", bytes(MIB))[:-1]
+        uploads = [self.connect() for _ in range(100)]
+        with Connection(self.server) as inside:
+            for connection in uploads:
+                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                    connection.send(most)
+                self.assertEqual(inside.ask("GET", "/").status, 200)
+            self.check_serves()
+            ended = [each for each in uploads if select.select([each.socket], [], [], 0)[0]]
+            self.assertGreater(len(ended), 30)
+            self.assertLess(len(ended), 90)
+            for connection in uploads:
+                connection.socket.close()
+            program.wait_until(lambda: self.server.descriptor_count() ==
+                               self.descriptor_count + 1, "the uploads are gone")
+            self.assertEqual(inside.ask("POST", "/echo", bytes(MIB)).body, bytes(MIB))
         self.stop()
 
 
