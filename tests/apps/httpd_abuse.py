@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What httpd bears from clients that are slow, rude, broken or many, while it serves the others."""
 import contextlib
+import os
 import random
 import resource
 import select
@@ -14,6 +15,7 @@ MIB = 1024 * 1024
 # An answer on a machine that is busy with tests; without trouble it takes less than a millisecond.
 QUICK = 1 if not program.SANITIZED else 10
 IDLE_COUNT = 10_000 if not program.SANITIZED else 1_000
+SHORT_COUNT = int(os.environ.get("MINISS_SHORT_CONNECTIONS", 5_000))
 HALF_COUNT = 2_000 if not program.SANITIZED else 500
 
 
@@ -266,6 +268,24 @@ class Many(WithServer):
                 self.assertLess(used_bytes, 3072)
             self.check_serves()
             self.check_idle()
+        self.stop()
+
+    def test_short_connections(self):
+        """One connection after the other leaves neither a descriptor nor memory behind."""
+        def come_and_go(count):
+            for number in range(count):
+                # Each address has only so many ports.
+                with Connection(self.server, source=f"127.0.0.{2 + number % 250}") as connection:
+                    closes = ["Connection: close"] if number % 2 else []
+                    reply = connection.ask("GET", "/", fields=closes)
+                    self.assertEqual(reply.status, 200)
+                    if closes:
+                        self.assertTrue(connection.has_ended())
+
+        come_and_go(1000)
+        self.resident_bytes = self.server.resident_bytes()
+        come_and_go(SHORT_COUNT)
+        self.check_memory(MIB, f"{SHORT_COUNT} connections")
         self.stop()
 
     def test_idle_cpu(self):
