@@ -50,9 +50,9 @@ def need(test, *names):
     raise test.skipTest(f"no {names[0]} here")
 
 
-def run(*command, data=None):
+def run(*command, data=None, patience=program.PATIENCE):
     ended = subprocess.run([str(each) for each in command], input=data, capture_output=True,
-                           timeout=program.PATIENCE, check=False)
+                           timeout=patience, check=False)
     if ended.returncode != 0:
         raise AssertionError(f"{command[0]} exits with {ended.returncode}: {ended.stderr!r}")
     return ended.stdout
@@ -141,7 +141,7 @@ class Browser(unittest.TestCase):
             with program.Server("--smp", "1", "--root", root) as server:
                 page = run(chromium, *CHROMIUM_OPTIONS, f"--user-data-dir={place}/data",
                            "--virtual-time-budget=10000", "--dump-dom",
-                           f"http://{server.listen}/index.html").decode()
+                           f"http://{server.listen}/index.html", patience=120).decode()
                 self.assertIn('<p id="text">rgb(1, 2, 3) 30 shown</p>', page)
                 server.stop()
 
