@@ -12,6 +12,9 @@ import layers
 import names
 import style
 
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "docs"))
+import page  # pylint: disable=wrong-import-position
+
 GOOD = {
     "core/meson.build": "'a.hh' 'this_shard.hh'",
     "core/a.hh": "// What it is.\n#pragma once\n#include <vector>\n",
@@ -170,6 +173,18 @@ class Checks(unittest.TestCase):
         self.assertIn("meson.build does not build", complaints(documents.check, **page))
         self.assertEqual(complaints(documents.check, **page, **{
             "docs/README.md": "[a](a.md)", "docs/meson.build": "    'a': ['a'],"}), "")
+
+    def test_pages_say_what_their_programs_print(self):
+        with tempfile.TemporaryDirectory() as name:
+            path = pathlib.Path(name, "a.md")
+            for console, what in (("$ echo a\na\n", ""), ("$ echo a b c\na … c\n", ""),
+                                  ("$ echo a\n$ echo b\nb\n", "a.md:2: $ echo a\na\n----"),
+                                  ("$ sleep 60 &\n$ kill %1\n", "it ended with -15")):
+                path.write_text(f"```console\n{console}```\n", encoding="utf-8")
+                found = "\n".join(page.run(str(path), name, []))
+                self.assertTrue(what in found if what else not found, found)
+            path.write_text("```cpp b\n```\n", encoding="utf-8")
+            self.assertIn("shows ['b']", "\n".join(page.run(str(path), name, [])))
 
     def test_headers_compile_alone(self):
         sys.argv[1:] = []

@@ -2,10 +2,10 @@
 """The programs that a page of Markdown shows, and what the page says that they print.
 
 A page names a program behind the word cpp that opens a block of code. Blocks of one name are one
-program, in their order; so is what an HTML comment holds that opens with the same words. In blocks
-of the language console, lines that begin with a dollar are commands, and below each is what it
-prints, where … stands for anything within a line. Of a command in the background that is what it
-has printed before the next command is given; `kill %1` prints the rest, and has to end it well.
+program, in their order. In blocks of the language console, lines that begin with a dollar are
+commands, and below each is what it prints, where … stands for anything within a line. Of a command
+in the background that is what it has printed before the next command is given; `kill %1` prints
+the rest, and has to end it well.
 
 Usage: page.py extract PAGE PROGRAM            prints the source
        page.py run PAGE DIRECTORY PROGRAM...   runs all commands with these programs, which are all
@@ -19,14 +19,14 @@ import subprocess
 import sys
 import tempfile
 
-BLOCK = re.compile(r"^(```|<!-- )(cpp|console)\b *(\S*)\n(.*?)^(?:```|-->)$", re.M | re.S)
+BLOCK = re.compile(r"^```(cpp|console)\b *(\S*)\n(.*?)^```$", re.M | re.S)
 PATIENCE = 60  # Seconds for one command, on the slowest machine.
 
 
 def blocks(text):
     """Yields (line of its first line, language, name, content)."""
     for found in BLOCK.finditer(text):
-        yield text.count("\n", 0, found.start(4)) + 1, found[2], found[3], found[4]
+        yield text.count("\n", 0, found.start(3)) + 1, found[1], found[2], found[3]
 
 
 def extract(page, program):
