@@ -14,7 +14,7 @@ future<> condition_variable::wait(const wait_limit& limit) noexcept {
     if (_broken) {
         return make_exception_future<>(_broken);
     }
-    return waiter_queue::wait(0, limit);
+    return waiter_queue::wait(code_location::named("condition variable"), 0, limit);
 }
 
 void condition_variable::signal() noexcept {

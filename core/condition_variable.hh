@@ -38,16 +38,17 @@ public:
     // Waits until condition() is true. It is asked at once, and again after each signal.
     // Lifetime: `condition` is kept until the future is ready.
     template <std::predicate Condition>
-    future<> wait(const wait_limit& limit, Condition condition) noexcept {
+    future<> wait(const wait_limit& limit, Condition condition,
+                  code_location where = code_location::current()) noexcept {
         if (is_aborted(limit)) {
             return wait(limit);
         }
-        return do_until(std::move(condition),
-                        [this, limit = limit.started()] { return wait(limit); });
+        return do_until(
+            std::move(condition), [this, limit = limit.started()] { return wait(limit); }, where);
     }
     template <std::predicate Condition>
-    future<> wait(Condition condition) noexcept {
-        return wait({}, std::move(condition));
+    future<> wait(Condition condition, code_location where = code_location::current()) noexcept {
+        return wait({}, std::move(condition), where);
     }
 
     // The same under the names of those who co_await.

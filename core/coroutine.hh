@@ -22,6 +22,24 @@ namespace miniss {
 
 namespace internal {
 
+// A frame as the task that goes on with it.
+class suspended_task : public task {
+    const code_location* _source = nullptr;
+
+public:
+    // Goes on once `awaited`, which stays at its address until then, is ready.
+    template <typename T>
+    void await(future<T>& awaited, code_location where) noexcept {
+        attached_at = where;
+        _source = &awaited.origin();
+        awaited.wake_when_ready(*this);
+    }
+
+protected:
+    ~suspended_task() = default;
+    task_ties tied_to(const task* waiter) const noexcept { return {_source, waiter}; }
+};
+
 // What co_await makes of a future: it stays in the frame, and its result comes to it there.
 template <typename T, bool MayPreempt>
 class future_awaiter {
@@ -38,8 +56,9 @@ public:
         }
     }
     template <typename Promise>
-    void await_suspend(std::coroutine_handle<Promise> frame) noexcept {
-        _awaited.wake_when_ready(frame.promise());
+    void await_suspend(std::coroutine_handle<Promise> frame,
+                       code_location where = code_location::current()) noexcept {
+        frame.promise().await(_awaited, where);
     }
     T await_resume() { return _awaited.get(); }
 };
@@ -47,7 +66,7 @@ public:
 // The part of a frame that the library sees: the task that goes on with the coroutine, and where
 // its result goes.
 template <typename T>
-class coroutine_frame : public task {
+class coroutine_frame : public suspended_task {
 protected:
     promise_base<T> _result;
 
@@ -61,7 +80,11 @@ public:
     static std::suspend_never initial_suspend() noexcept { return {}; }
     static std::suspend_never final_suspend() noexcept { return {}; }
 
-    void unhandled_exception() noexcept { _result.deliver_error(std::current_exception()); }
+    void unhandled_exception() noexcept {
+        _result.deliver_error(std::current_exception(), attached_at);
+    }
+
+    task_ties ties() const noexcept override { return tied_to(_result.waiter()); }
 };
 
 template <typename T>
@@ -79,8 +102,8 @@ public:
     void run_and_dispose() noexcept override { handle().resume(); }
 
     // Ends the coroutine where it is suspended; see coroutine/exception.hh.
-    void end_with(std::exception_ptr error) noexcept {
-        this->_result.deliver_error(std::move(error));
+    void end_with(std::exception_ptr error, code_location where) noexcept {
+        this->_result.deliver_error(std::move(error), where);
         handle().destroy();
     }
 
@@ -97,8 +120,8 @@ public:
     void run_and_dispose() noexcept override { handle().resume(); }
 
     // Ends the coroutine where it is suspended; see coroutine/exception.hh.
-    void end_with(std::exception_ptr error) noexcept {
-        this->_result.deliver_error(std::move(error));
+    void end_with(std::exception_ptr error, code_location where) noexcept {
+        this->_result.deliver_error(std::move(error), where);
         handle().destroy();
     }
 

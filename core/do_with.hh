@@ -17,7 +17,8 @@ class kept_values final : public waiting_task<T> {
 
 public:
     template <typename... V>
-    explicit kept_values(std::tuple<V...>&& values) : _values(std::move(values)) {}
+    explicit kept_values(std::tuple<V...>&& values)
+        : waiting_task<T>(code_location::named("do_with")), _values(std::move(values)) {}
 
     std::tuple<Values...>& values() noexcept { return _values; }
 
@@ -36,6 +37,8 @@ public:
         _result.deliver(std::move(this->state));
         delete this;
     }
+
+    task_ties ties() const noexcept override { return this->tied_to(_result.waiter()); }
 };
 
 // Calls func() and keeps func at one address until its future is ready. A callable without

@@ -86,15 +86,17 @@ public:
     // func's result.
     template <typename Func>
         requires internal::takes_value_of<Func, T>
-    internal::then_result_t<Func, T> then(Func&& func) noexcept {
+    internal::then_result_t<Func, T> then(Func&& func,
+                                          code_location where = code_location::current()) noexcept {
         if (_state.has_value()) {
-            return internal::invoke_with_value<Func, T>(std::forward<Func>(func), _state);
+            return internal::invoke_with_value<Func, T>(std::forward<Func>(func), _state, where);
         }
         if (_state.failed()) {
-            return internal::then_result_t<Func, T>::make_failed(_state.take_error());
+            return internal::then_result_t<Func, T>::make_failed(_state.take_error(),
+                                                                 _state.origin());
         }
         using continuation = internal::then_continuation<T, std::decay_t<Func>>;
-        auto* waiter = new continuation(std::forward<Func>(func));
+        auto* waiter = new continuation(std::forward<Func>(func), where);
         auto result = waiter->get_future();
         wait_with(*waiter);
         return result;
@@ -102,21 +104,22 @@ public:
 
     // Calls func(elements...) once there is a tuple.
     template <typename Func>
-    auto then_unpack(Func&& func) noexcept {
-        return then([func = std::forward<Func>(func)](T&& value) mutable {
-            return std::apply(func, std::move(value));
-        });
+    auto then_unpack(Func&& func, code_location where = code_location::current()) noexcept {
+        return then([func = std::forward<Func>(func)](
+                        T&& value) mutable { return std::apply(func, std::move(value)); },
+                    where);
     }
 
     // Calls func(this future) once it is ready, whether it succeeded or failed.
     template <typename Func>
         requires std::invocable<Func, future<T>>
-    futurize_t<std::invoke_result_t<Func, future<T>>> then_wrapped(Func&& func) noexcept {
+    futurize_t<std::invoke_result_t<Func, future<T>>> then_wrapped(
+        Func&& func, code_location where = code_location::current()) noexcept {
         if (_state.available()) {
-            return futurize_invoke(std::forward<Func>(func), std::move(*this));
+            return internal::invoke_at(where, std::forward<Func>(func), std::move(*this));
         }
         using continuation = internal::wrapped_continuation<T, std::decay_t<Func>>;
-        auto* waiter = new continuation(std::forward<Func>(func));
+        auto* waiter = new continuation(std::forward<Func>(func), where);
         auto result = waiter->get_future();
         wait_with(*waiter);
         return result;
@@ -125,55 +128,68 @@ public:
     // Calls func(error) if there is one; what it returns takes the place of the value.
     template <typename Func>
         requires std::invocable<Func, std::exception_ptr>
-    future handle_exception(Func&& func) noexcept {
+    future handle_exception(Func&& func, code_location where = code_location::current()) noexcept {
         if (_state.has_value()) {
             return std::move(*this);
         }
-        return then_wrapped([func = std::forward<Func>(func)](future ready) mutable -> future {
-            if (!ready.failed()) {
-                return ready;
-            }
-            return futurize_invoke(func, ready.get_exception());
-        });
+        return then_wrapped(
+            [func = std::forward<Func>(func), where](future ready) mutable -> future {
+                if (!ready.failed()) {
+                    return ready;
+                }
+                return internal::invoke_at(where, func, ready.get_exception());
+            },
+            where);
     }
 
     // The same for one type of error, E, where func takes an E&; others pass by.
     template <typename Func>
-    future handle_exception_type(Func&& func) noexcept {
+    future handle_exception_type(Func&& func,
+                                 code_location where = code_location::current()) noexcept {
         using error_type = typename internal::only_argument<std::decay_t<Func>>::type;
-        return handle_exception(
-            [func = std::forward<Func>(func)](std::exception_ptr error) mutable -> future {
-                try {
-                    std::rethrow_exception(error);
-                } catch (error_type& matching) {
-                    return futurize_invoke(func, matching);
-                } catch (...) {
-                    return make_failed(std::move(error));
+        return then_wrapped(
+            [func = std::forward<Func>(func), where](future ready) mutable -> future {
+                if (!ready.failed()) {
+                    return ready;
                 }
-            });
+                try {
+                    std::rethrow_exception(ready._state.error());
+                } catch (error_type& matching) {
+                    ready._state.clear();
+                    return internal::invoke_at(where, func, matching);
+                } catch (...) {
+                    return ready;
+                }
+            },
+            where);
     }
 
     // Calls func() in any case, waits for what it returns, and then passes this future's own
     // result on. If func fails, its error comes instead; if both fail, a nested_exception.
     template <typename Func>
         requires std::invocable<Func>
-    future finally(Func&& func) noexcept {
-        return then_wrapped([func = std::forward<Func>(func)](future ready) mutable -> future {
-            auto cleanup = futurize_invoke(func);
-            if (cleanup.available() && !cleanup.failed()) {
-                return ready;
-            }
-            return cleanup.then_wrapped([ready = std::move(ready)](auto ended) mutable -> future {
-                if (!ended.failed()) {
-                    return std::move(ready);
+    future finally(Func&& func, code_location where = code_location::current()) noexcept {
+        return then_wrapped(
+            [func = std::forward<Func>(func), where](future ready) mutable -> future {
+                auto cleanup = internal::invoke_at(where, func);
+                if (cleanup.available() && !cleanup.failed()) {
+                    return ready;
                 }
-                if (!ready.failed()) {
-                    return make_failed(ended.get_exception());
-                }
-                return make_failed(std::make_exception_ptr(
-                    nested_exception(ended.get_exception(), ready.get_exception())));
-            });
-        });
+                return cleanup.then_wrapped(
+                    [ready = std::move(ready), where](auto ended) mutable -> future {
+                        if (!ended.failed()) {
+                            return std::move(ready);
+                        }
+                        if (!ready.failed()) {
+                            return make_failed(ended.get_exception(), where);
+                        }
+                        return make_failed(std::make_exception_ptr(nested_exception(
+                                               ended.get_exception(), ready.get_exception())),
+                                           where);
+                    },
+                    where);
+            },
+            where);
     }
 
     // Gives the result, or timed_out_error if there is none within `limit`; the work goes on.
@@ -184,21 +200,25 @@ public:
     }
 
     // Drops the value and keeps the error.
-    future<void> discard_result() noexcept {
+    future<void> discard_result(code_location where = code_location::current()) noexcept {
         if constexpr (std::is_void_v<T>) {
             return std::move(*this);
         } else {
-            return then([](T&&) {});
+            return then([](T&&) {}, where);
         }
     }
 
     // Ends the process on an error: for work that must not fail.
-    future<void> or_terminate() noexcept {
-        return then_wrapped([](future ready) { ready.get(); })
-            .handle_exception([](const std::exception_ptr& error) {
-                internal::report_ignored_failure(error);
-                std::terminate();
-            });
+    future<void> or_terminate(code_location where = code_location::current()) noexcept {
+        return then_wrapped(
+            [where](future ready) {
+                if (ready.failed()) {
+                    internal::report_ignored_failure(ready.get_exception(), where);
+                    std::terminate();
+                }
+                ready.ignore_ready_future();
+            },
+            where);
     }
 
     // Passes the result, once it is there, to the future of `target`. Allocates nothing.
@@ -219,10 +239,12 @@ public:
             return;
         }
         MINISS_ASSERT(_promise != nullptr);  // Otherwise this future was used before.
+        waiter.state.set_origin(_state.origin());
         _promise->_state = &waiter.state;
         _promise->_waiter = &waiter;
         _promise->_future = nullptr;
         _promise = nullptr;
+        internal::begin_to_wait(waiter);
     }
 
     // For tasks that hold this future at one address until they run: the result stays in here. If
@@ -234,7 +256,11 @@ public:
         }
         MINISS_ASSERT(_promise != nullptr);  // Otherwise this future was used before.
         _promise->_waiter = &waiter;
+        internal::begin_to_wait(waiter);
     }
+
+    // What its result will come from; if it has failed, where its error came from.
+    const code_location& origin() const noexcept { return _state.origin(); }
 
     template <typename... A>
     static future make_ready(A&&... args) {
@@ -242,9 +268,9 @@ public:
         ready._state.set_value(std::forward<A>(args)...);
         return ready;
     }
-    static future make_failed(std::exception_ptr error) noexcept {
+    static future make_failed(std::exception_ptr error, code_location origin = {}) noexcept {
         future failed;
-        failed._state.set_error(std::move(error));
+        failed._state.set_error(std::move(error), origin);
         return failed;
     }
 
@@ -254,8 +280,9 @@ public:
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdangling-pointer"
 #endif
-    static future make_pending(internal::promise_base<T>& source) noexcept {
-        future pending;
+    static future make_pending(internal::promise_base<T>& source,
+                               code_location origin = {}) noexcept {
+        future pending{internal::future_state<T>(origin)};
         pending._promise = &source;
         source._future = &pending;
         source._state = &pending._state;
@@ -274,6 +301,9 @@ public:
         MINISS_ASSERT(_promise != nullptr);  // Otherwise this future was used before.
         internal::promise_base<T>& source = *_promise;
         _promise = nullptr;
+        if (target._state != nullptr) {
+            target._state->set_origin(_state.origin());
+        }
         source.take_over(target);  // From now on our promise feeds the target's reader itself.
     }
 
@@ -283,14 +313,17 @@ private:
 
     void detach() noexcept {
         if (_promise != nullptr) {
-            _promise->_future = nullptr;
-            _promise->_state = nullptr;
-            _promise->_waiter = nullptr;
+            _promise->lose_future();
             _promise = nullptr;
         }
-        if (_state.failed()) {
-            internal::report_ignored_failure(_state.take_error());
+        if (_state.failed()) [[unlikely]] {
+            report();
         }
+    }
+
+    // Not inlined, as it would weigh on every place where a future dies.
+    [[gnu::noinline, gnu::cold]] void report() noexcept {
+        internal::report_ignored_failure(_state.take_error(), _state.origin());
     }
 
     void move_from(future& other) noexcept {
@@ -313,19 +346,21 @@ future<T> make_ready_future(A&&... args) {
 
 // A future that has failed already.
 template <typename T = void>
-future<T> make_exception_future(std::exception_ptr error) noexcept {
-    return future<T>::make_failed(std::move(error));
+future<T> make_exception_future(std::exception_ptr error,
+                                code_location where = code_location::current()) noexcept {
+    return future<T>::make_failed(std::move(error), where);
 }
 template <typename T = void, typename E>
     requires(!std::same_as<std::decay_t<E>, std::exception_ptr>)
-future<T> make_exception_future(E&& error) noexcept {
-    return future<T>::make_failed(std::make_exception_ptr(std::forward<E>(error)));
+future<T> make_exception_future(E&& error,
+                                code_location where = code_location::current()) noexcept {
+    return future<T>::make_failed(std::make_exception_ptr(std::forward<E>(error)), where);
 }
 
 // The exception that is being handled, as a future. Requires a catch block around it.
 template <typename T = void>
-future<T> current_exception_as_future() noexcept {
-    return future<T>::make_failed(std::current_exception());
+future<T> current_exception_as_future(code_location where = code_location::current()) noexcept {
+    return future<T>::make_failed(std::current_exception(), where);
 }
 
 // Lets `work` go on by itself. If it fails, the error is reported under this name, and counted
@@ -333,35 +368,18 @@ future<T> current_exception_as_future() noexcept {
 // Lifetime: `name` is usually a literal; it must live until the work has ended.
 template <typename T>
 void run_in_background(const char* name, future<T> work) noexcept {
-    (void)work.then_wrapped([name](future<T> ended) {
-        if (ended.failed()) {
-            internal::report_background_failure(name, ended.get_exception());
-        } else {
-            ended.ignore_ready_future();
-        }
-    });
+    (void)work.then_wrapped(
+        [name](future<T> ended) {
+            if (ended.failed()) {
+                internal::report_background_failure(name, ended.get_exception(), ended.origin());
+            } else {
+                ended.ignore_ready_future();
+            }
+        },
+        code_location::named(name));
 }
 
-// Calls func(args...), and makes a future of whatever comes out of it: a value, nothing, another
-// future, or what it throws.
-template <typename Func, typename... A>
-futurize_t<std::invoke_result_t<Func, A...>> futurize_invoke(Func&& func, A&&... args) noexcept {
-    using result = std::invoke_result_t<Func, A...>;
-    try {
-        if constexpr (internal::is_future<result>) {
-            return std::forward<Func>(func)(std::forward<A>(args)...);
-        } else if constexpr (std::is_void_v<result>) {
-            std::forward<Func>(func)(std::forward<A>(args)...);
-            return make_ready_future<>();
-        } else {
-            return make_ready_future<result>(std::forward<Func>(func)(std::forward<A>(args)...));
-        }
-    } catch (...) {
-        return futurize_t<result>::make_failed(std::current_exception());
-    }
-}
-
-// The same with the arguments in a tuple.
+// futurize_invoke() with the arguments in a tuple.
 template <typename Func, typename... A>
 auto futurize_apply(Func&& func, std::tuple<A...>&& args) noexcept {
     return std::apply(
@@ -371,28 +389,17 @@ auto futurize_apply(Func&& func, std::tuple<A...>&& args) noexcept {
         std::move(args));
 }
 
-template <typename Func, typename T>
-internal::then_result_t<Func, T> internal::invoke_with_value(Func&& func,
-                                                             future_state<T>& state) noexcept {
-    if constexpr (std::is_void_v<T>) {
-        state.clear();
-        return futurize_invoke(std::forward<Func>(func));
-    } else {
-        return futurize_invoke(std::forward<Func>(func), state.take_value());
-    }
-}
-
 // ---------------------------------------------------------------------------------------------
 // What of promise needs to know a future.
 
 template <typename T>
-future<T> promise<T>::get_future() noexcept {
+future<T> promise<T>::get_future(code_location where) noexcept {
     MINISS_ASSERT(this->_state == &_own);  // Otherwise: called twice, or moved from.
     if (_own.available()) {
         this->_state = nullptr;
         return future<T>(std::move(_own));
     }
-    return future<T>::make_pending(*this);
+    return future<T>::make_pending(*this, where);
 }
 
 template <typename T>
@@ -403,7 +410,7 @@ void internal::promise_base<T>::wake_reader() noexcept {
     }
     _state = nullptr;
     if (_waiter != nullptr) {
-        schedule(*_waiter);
+        wake(*_waiter);
         _waiter = nullptr;
     }
 }

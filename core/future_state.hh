@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/code_location.hh>
 
 namespace miniss::internal {
 
@@ -17,6 +18,9 @@ template <typename T>
 using stored = std::conditional_t<std::is_void_v<T>, unit, T>;
 
 // pending -> value | error -> taken. Nothing leaves `taken`.
+//
+// While it is pending it knows what the result will come from, and with an error where that came
+// from; who has a value no longer asks.
 template <typename T>
 class future_state {
     static_assert(std::is_nothrow_move_constructible_v<stored<T>> &&
@@ -31,10 +35,12 @@ class future_state {
         value_type _value;
         std::exception_ptr _error;
     };
+    [[no_unique_address]] code_location _origin;
     status _status = status::pending;
 
 public:
     future_state() noexcept {}
+    explicit future_state(code_location origin) noexcept : _origin(origin) {}
     future_state(future_state&& other) noexcept { move_from(other); }
     future_state& operator=(future_state&& other) noexcept {
         if (this != &other) {
@@ -51,6 +57,9 @@ public:
     bool available() const noexcept { return has_value() || failed(); }
     bool taken() const noexcept { return _status == status::taken; }
 
+    const code_location& origin() const noexcept { return _origin; }
+    void set_origin(code_location origin) noexcept { _origin = origin; }
+
     template <typename... A>
     void set_value(A&&... args) {
         MINISS_ASSERT(pending());
@@ -58,9 +67,13 @@ public:
         _status = status::value;
     }
 
-    void set_error(std::exception_ptr error) noexcept {
+    // `origin` is where the error came from, if what the result was to come from is not known.
+    void set_error(std::exception_ptr error, code_location origin = {}) noexcept {
         MINISS_ASSERT(pending());
         MINISS_ASSERT(error != nullptr);
+        if (!_origin.known()) {
+            _origin = origin;
+        }
         ::new (static_cast<void*>(&_error)) std::exception_ptr(std::move(error));
         _status = status::error;
     }
@@ -93,7 +106,7 @@ public:
     void clear() noexcept {
         if (_status == status::value) {
             _value.~value_type();
-        } else if (_status == status::error) {
+        } else if (_status == status::error) [[unlikely]] {
             _error.~exception_ptr();
         }
         _status = status::taken;
@@ -109,8 +122,11 @@ private:
     void move_from(future_state& other) noexcept {
         if (other._status == status::value) {
             ::new (static_cast<void*>(&_value)) value_type(std::move(other._value));
-        } else if (other._status == status::error) {
-            ::new (static_cast<void*>(&_error)) std::exception_ptr(std::move(other._error));
+        } else {
+            _origin = other._origin;
+            if (other._status == status::error) [[unlikely]] {
+                ::new (static_cast<void*>(&_error)) std::exception_ptr(std::move(other._error));
+            }
         }
         _status = other._status;
         other.clear();

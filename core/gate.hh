@@ -59,7 +59,7 @@ public:
     // Lets nobody in any more; ready once everybody has left. At most once.
     future<> close() noexcept {
         MINISS_ASSERT(!is_closed());
-        auto emptied = _closed.emplace().get_future();
+        auto emptied = _closed.emplace().get_future(code_location::named("gate to be empty"));
         if (_inside_count == 0) {
             _closed->set_value();
         }
@@ -113,19 +113,21 @@ inline std::optional<gate::holder> gate::try_hold() noexcept {
 // Lifetime: func is kept until then.
 // Errors:   gate_closed, as a failed future.
 template <typename Func>
-auto with_gate(gate& guarded, Func&& func) noexcept {
+auto with_gate(gate& guarded, Func&& func,
+               code_location where = code_location::current()) noexcept {
     using result = futurize_t<std::invoke_result_t<std::decay_t<Func>&>>;
     if (!guarded.try_enter()) {
         return result::make_failed(std::make_exception_ptr(gate_closed()));
     }
-    return internal::invoke_kept(std::forward<Func>(func)).finally([&guarded] { guarded.leave(); });
+    return internal::invoke_kept(std::forward<Func>(func))
+        .finally([&guarded] { guarded.leave(); }, where);
 }
 
 // The same, but throws gate_closed: for callers that must tell it from the errors of `func`.
 template <typename Func>
-auto try_with_gate(gate& guarded, Func&& func) {
+auto try_with_gate(gate& guarded, Func&& func, code_location where = code_location::current()) {
     guarded.check();
-    return with_gate(guarded, std::forward<Func>(func));
+    return with_gate(guarded, std::forward<Func>(func), where);
 }
 
 }  // namespace miniss

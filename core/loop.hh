@@ -34,7 +34,8 @@ class repeater final : public waiting_task<Round> {
     bool _waiting = false;
 
 public:
-    explicit repeater(Step&& step) : _step(std::move(step)) {}
+    repeater(Step&& step, code_location where)
+        : waiting_task<Round>(where), _step(std::move(step)) {}
     future<Result> get_future() noexcept { return future<Result>::make_pending(_done); }
 
     // Every way out of here either waits, or is queued again, or deletes *this.
@@ -46,7 +47,7 @@ public:
             }
         }
         do {
-            auto round = futurize_invoke(_step);
+            auto round = invoke_at(this->attached_at, _step);
             if (!round.available()) {
                 _waiting = true;
                 this->state = future_state<Round>();
@@ -54,7 +55,7 @@ public:
                 return;
             }
             if (round.failed()) {
-                _done.deliver_error(round.get_exception());
+                _done.deliver_error(round.get_exception(), round.origin());
                 delete this;
                 return;
             }
@@ -65,10 +66,12 @@ public:
         schedule(*this);
     }
 
+    task_ties ties() const noexcept override { return this->tied_to(_done.waiter()); }
+
 private:
     bool finish(future_state<Round>& round) noexcept {
         if (round.failed()) {
-            _done.deliver_error(round.take_error());
+            _done.deliver_error(round.take_error(), round.origin());
             delete this;
             return true;
         }
@@ -89,10 +92,15 @@ private:
     }
 };
 
+// What a round without a say of its own says.
+inline future<stop_iteration> go_on_after(future<>&& round, code_location where) noexcept {
+    return round.then([] { return stop_iteration::no; }, where);
+}
+
 template <typename Round, typename Result, typename Action>
-future<Result> start_loop(Action&& action) noexcept {
+future<Result> start_loop(Action&& action, code_location where) noexcept {
     auto* loop = new repeater<Round, Result, std::decay_t<Action>>(
-        std::decay_t<Action>(std::forward<Action>(action)));
+        std::decay_t<Action>(std::forward<Action>(action)), where);
     auto done = loop->get_future();
     loop->run_and_dispose();
     return done;
@@ -104,8 +112,8 @@ future<Result> start_loop(Action&& action) noexcept {
 template <typename Action>
     requires std::same_as<futurize_t<std::invoke_result_t<std::decay_t<Action>&>>,
                           future<stop_iteration>>
-future<> repeat(Action&& action) noexcept {
-    return internal::start_loop<stop_iteration, void>(std::forward<Action>(action));
+future<> repeat(Action&& action, code_location where = code_location::current()) noexcept {
+    return internal::start_loop<stop_iteration, void>(std::forward<Action>(action), where);
 }
 
 // Calls `action` until the std::optional<T> that it returns, or a future of it, holds a value;
@@ -115,52 +123,63 @@ template <typename Action>
         typename futurize_t<std::invoke_result_t<std::decay_t<Action>&>>::value_type round) {
                  *round, round.has_value();
              }
-auto repeat_until_value(Action&& action) noexcept {
+auto repeat_until_value(Action&& action, code_location where = code_location::current()) noexcept {
     using round = typename futurize_t<std::invoke_result_t<std::decay_t<Action>&>>::value_type;
-    return internal::start_loop<round, typename round::value_type>(std::forward<Action>(action));
+    return internal::start_loop<round, typename round::value_type>(std::forward<Action>(action),
+                                                                   where);
 }
 
 // Calls `action` until finished() is true, which is asked before every round.
 template <typename Finished, typename Action>
     requires std::predicate<std::decay_t<Finished>&> && std::invocable<std::decay_t<Action>&>
-future<> do_until(Finished&& finished, Action&& action) noexcept {
-    return repeat([finished = std::forward<Finished>(finished),
-                   action = std::forward<Action>(action)]() mutable {
-        if (finished()) {
-            return make_ready_future<stop_iteration>(stop_iteration::yes);
-        }
-        return futurize_invoke(action).then([] { return stop_iteration::no; });
-    });
+future<> do_until(Finished&& finished, Action&& action,
+                  code_location where = code_location::current()) noexcept {
+    return repeat(
+        [finished = std::forward<Finished>(finished), action = std::forward<Action>(action),
+         where]() mutable {
+            if (finished()) {
+                return make_ready_future<stop_iteration>(stop_iteration::yes);
+            }
+            return internal::go_on_after(internal::invoke_at(where, action), where);
+        },
+        where);
 }
 
 // Calls `action` for ever; the future that comes back can only fail.
 template <typename Action>
     requires std::invocable<std::decay_t<Action>&>
-future<> keep_doing(Action&& action) noexcept {
-    return repeat([action = std::forward<Action>(action)]() mutable {
-        return futurize_invoke(action).then([] { return stop_iteration::no; });
-    });
+future<> keep_doing(Action&& action, code_location where = code_location::current()) noexcept {
+    return repeat(
+        [action = std::forward<Action>(action), where]() mutable {
+            return internal::go_on_after(internal::invoke_at(where, action), where);
+        },
+        where);
 }
 
 // Calls action(*i) for each i of [begin, end), one after the other.
 // Lifetime: what the iterators point into must live until the future is ready.
 template <typename Iterator, typename Sentinel, typename Action>
-future<> do_for_each(Iterator begin, Sentinel end, Action&& action) noexcept {
-    return repeat([current = std::move(begin), end = std::move(end),
-                   action = std::forward<Action>(action)]() mutable {
-        if (current == end) {
-            return make_ready_future<stop_iteration>(stop_iteration::yes);
-        }
-        auto round = futurize_invoke(action, *current);
-        ++current;
-        return round.then([] { return stop_iteration::no; });
-    });
+    requires requires(Iterator begin, Sentinel end) { begin != end, ++begin, *begin; }
+future<> do_for_each(Iterator begin, Sentinel end, Action&& action,
+                     code_location where = code_location::current()) noexcept {
+    return repeat(
+        [current = std::move(begin), end = std::move(end), action = std::forward<Action>(action),
+         where]() mutable {
+            if (current == end) {
+                return make_ready_future<stop_iteration>(stop_iteration::yes);
+            }
+            auto round = internal::invoke_at(where, action, *current);
+            ++current;
+            return internal::go_on_after(std::move(round), where);
+        },
+        where);
 }
 
 // The same for all of `range`.
 template <typename Range, typename Action>
-future<> do_for_each(Range& range, Action&& action) noexcept {
-    return do_for_each(range.begin(), range.end(), std::forward<Action>(action));
+future<> do_for_each(Range& range, Action&& action,
+                     code_location where = code_location::current()) noexcept {
+    return do_for_each(range.begin(), range.end(), std::forward<Action>(action), where);
 }
 
 namespace internal {
@@ -170,22 +189,26 @@ class parallel_rounds {
     std::size_t _pending_count = 1;  // The caller, until it has started them all.
     std::exception_ptr _error;
     promise<> _done;
+    code_location _where;
 
 public:
+    explicit parallel_rounds(code_location where) noexcept : _where(where) {}
     virtual ~parallel_rounds() = default;
-    future<> get_future() noexcept { return _done.get_future(); }
+    future<> get_future() noexcept { return _done.get_future(_where); }
 
     void add(future<>&& round) noexcept {
         if (round.failed()) {
             fail(round.get_exception());
         } else if (!round.available()) {
             ++_pending_count;
-            (void)round.then_wrapped([this](future<> ended) {
-                if (ended.failed()) {
-                    fail(ended.get_exception());
-                }
-                end();
-            });
+            (void)round.then_wrapped(
+                [this](future<> ended) {
+                    if (ended.failed()) {
+                        fail(ended.get_exception());
+                    }
+                    end();
+                },
+                _where);
         }
     }
 
@@ -197,7 +220,7 @@ public:
             return;
         }
         if (_error) {
-            _done.set_exception(std::move(_error));
+            _done.set_exception(std::move(_error), _where);
         } else {
             _done.set_value();
         }
@@ -210,7 +233,8 @@ template <typename Action>
 struct parallel_loop final : parallel_rounds {
     Action action;
     template <typename A>
-    explicit parallel_loop(A&& a) : action(std::forward<A>(a)) {}
+    parallel_loop(A&& a, code_location where)
+        : parallel_rounds(where), action(std::forward<A>(a)) {}
 };
 
 }  // namespace internal
@@ -221,12 +245,15 @@ struct parallel_loop final : parallel_rounds {
 // Lifetime: what the iterators point into must live until the future is ready.
 // Cost:     one allocation, and one for each round that is not ready at once.
 template <typename Iterator, typename Sentinel, typename Action>
-future<> parallel_for_each(Iterator begin, Sentinel end, Action&& action) noexcept {
-    auto* rounds = new internal::parallel_loop<std::decay_t<Action>>(std::forward<Action>(action));
+    requires requires(Iterator begin, Sentinel end) { begin != end, ++begin, *begin; }
+future<> parallel_for_each(Iterator begin, Sentinel end, Action&& action,
+                           code_location where = code_location::current()) noexcept {
+    auto* rounds =
+        new internal::parallel_loop<std::decay_t<Action>>(std::forward<Action>(action), where);
     auto done = rounds->get_future();
     try {
         for (; begin != end; ++begin) {
-            rounds->add(futurize_invoke(rounds->action, *begin).discard_result());
+            rounds->add(internal::invoke_at(where, rounds->action, *begin).discard_result(where));
         }
     } catch (...) {  // The iterator threw.
         rounds->fail(std::current_exception());
@@ -237,8 +264,9 @@ future<> parallel_for_each(Iterator begin, Sentinel end, Action&& action) noexce
 
 // The same for all of `range`.
 template <typename Range, typename Action>
-future<> parallel_for_each(Range&& range, Action&& action) noexcept {
-    return parallel_for_each(range.begin(), range.end(), std::forward<Action>(action));
+future<> parallel_for_each(Range&& range, Action&& action,
+                           code_location where = code_location::current()) noexcept {
+    return parallel_for_each(range.begin(), range.end(), std::forward<Action>(action), where);
 }
 
 }  // namespace miniss

@@ -34,7 +34,12 @@ public:
     future_state<T> state;
 
 protected:
+    waiting_task() noexcept = default;
+    explicit waiting_task(code_location where) noexcept : task(where) {}
     ~waiting_task() = default;
+
+    task_ties ties() const noexcept override { return tied_to(nullptr); }
+    task_ties tied_to(const task* waiter) const noexcept { return {&state.origin(), waiter}; }
 };
 
 // Where a result goes. It is one of:
@@ -72,6 +77,9 @@ public:
     }
     ~promise_base() { abandon(); }
 
+    // The task that waits for the result; null if none does.
+    task* waiter() const noexcept { return _waiter; }
+
     template <typename... A>
     void deliver_value(A&&... args) noexcept {
         if (_state != nullptr) {
@@ -80,12 +88,12 @@ public:
         }
     }
 
-    void deliver_error(std::exception_ptr error) noexcept {
+    void deliver_error(std::exception_ptr error, code_location origin) noexcept {
         if (_state != nullptr) {
-            _state->set_error(std::move(error));
+            _state->set_error(std::move(error), origin);
             wake_reader();
         } else {
-            report_ignored_failure(error);
+            report_ignored_failure(error, origin);
         }
     }
 
@@ -95,12 +103,22 @@ public:
             *_state = std::move(result);
             wake_reader();
         } else if (result.failed()) {
-            report_ignored_failure(result.take_error());
+            report_ignored_failure(result.take_error(), result.origin());
         }
     }
 
 protected:
     bool has_reader() const noexcept { return _future != nullptr || _waiter != nullptr; }
+
+    // The future is gone, and with it a coroutine that waited.
+    void lose_future() noexcept {
+        _future = nullptr;
+        _state = nullptr;
+        if (_waiter != nullptr) [[unlikely]] {
+            _waiter->unlink();
+            _waiter = nullptr;
+        }
+    }
 
     // The reader now has its result: unlink, and run it if it is a task.
     void wake_reader() noexcept;
@@ -108,7 +126,7 @@ protected:
     // Tells a reader that is still waiting that nothing will come.
     void abandon() noexcept {
         if (has_reader()) {
-            deliver_error(make_broken_promise());
+            deliver_error(make_broken_promise(), {});
         }
     }
 
@@ -145,8 +163,8 @@ public:
     }
     ~promise() { report_unread(); }
 
-    // The reading end. At most once.
-    future<T> get_future() noexcept;
+    // The reading end. At most once. `where` is what its readers are said to wait for.
+    future<T> get_future(code_location where = code_location::current()) noexcept;
 
     // Exactly one result may be set, by one of these three.
     template <typename... A>
@@ -167,19 +185,20 @@ public:
         }
     }
 
-    void set_exception(std::exception_ptr error) noexcept {
+    void set_exception(std::exception_ptr error,
+                       code_location where = code_location::current()) noexcept {
         if (this->_state == &_own) {
-            _own.set_error(std::move(error));
+            _own.set_error(std::move(error), where);
             return;
         }
         mark_set();
-        this->deliver_error(std::move(error));
+        this->deliver_error(std::move(error), where);
     }
 
     template <typename E>
         requires(!std::same_as<std::decay_t<E>, std::exception_ptr>)
-    void set_exception(E&& error) noexcept {
-        set_exception(std::make_exception_ptr(std::forward<E>(error)));
+    void set_exception(E&& error, code_location where = code_location::current()) noexcept {
+        set_exception(std::make_exception_ptr(std::forward<E>(error)), where);
     }
 
 private:
@@ -202,7 +221,7 @@ private:
     // A failure that was set while nobody had the future, and still nobody has.
     void report_unread() noexcept {
         if (_own.failed()) {
-            internal::report_ignored_failure(_own.take_error());
+            internal::report_ignored_failure(_own.take_error(), _own.origin());
         }
     }
 };

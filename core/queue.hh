@@ -81,22 +81,27 @@ public:
     }
 
     // Waits for an item and takes it.
-    future<T> pop_eventually(const wait_limit& limit = {}) noexcept {
+    future<T> pop_eventually(const wait_limit& limit = {},
+                             code_location where = code_location::current()) noexcept {
         if (!empty()) {
             return make_ready_future<T>(pop());
         }
-        return not_empty(limit).then([this, limit = limit.started()] {
-            return pop_eventually(limit);  // Somebody else may have been quicker.
-        });
+        return not_empty(limit).then(
+            [this, limit = limit.started(), where] {
+                return pop_eventually(limit, where);  // Somebody else may have been quicker.
+            },
+            where);
     }
 
     // Waits for a place and puts an item there.
-    future<> push_eventually(T item, const wait_limit& limit = {}) noexcept {
+    future<> push_eventually(T item, const wait_limit& limit = {},
+                             code_location where = code_location::current()) noexcept {
         if (full() && !_aborted) {
             return not_full(limit).then(
-                [this, item = std::move(item), limit = limit.started()]() mutable {
-                    return push_eventually(std::move(item), limit);
-                });
+                [this, item = std::move(item), limit = limit.started(), where]() mutable {
+                    return push_eventually(std::move(item), limit, where);
+                },
+                where);
         }
         if (_aborted) {
             return make_exception_future<>(_aborted);
@@ -106,11 +111,11 @@ public:
 
     // Ready once there is an item, which may be gone when the continuation runs.
     future<> not_empty(const wait_limit& limit = {}) noexcept {
-        return wait_for(empty(), _consumers, limit);
+        return wait_for(empty(), _consumers, "item of a queue", limit);
     }
     // The same for a place.
     future<> not_full(const wait_limit& limit = {}) noexcept {
-        return wait_for(full(), _producers, limit);
+        return wait_for(full(), _producers, "place in a queue", limit);
     }
 
     // Drops all items, and fails all who wait, now and later.
@@ -136,11 +141,12 @@ public:
     }
 
 private:
-    future<> wait_for(bool must_wait, internal::queue_end& end, const wait_limit& limit) noexcept {
+    future<> wait_for(bool must_wait, internal::queue_end& end, const char* what,
+                      const wait_limit& limit) noexcept {
         if (_aborted) {
             return make_exception_future<>(_aborted);
         }
-        return must_wait ? end.wait(0, limit) : make_ready_future<>();
+        return must_wait ? end.wait(code_location::named(what), 0, limit) : make_ready_future<>();
     }
 };
 

@@ -8,6 +8,10 @@ namespace miniss {
 
 namespace {
 
+// What a shard is doing that runs no task.
+constexpr auto asking_pollers = code_location::named("timers and mail");
+constexpr auto doing_io = code_location::named("I/O");
+
 // Makes the calling thread play a shard, and gives it back what it played before.
 class enter_shard {
     shard_context* _previous;
@@ -18,7 +22,10 @@ public:
     }
     enter_shard(const enter_shard&) = delete;
     enter_shard& operator=(const enter_shard&) = delete;
-    ~enter_shard() { this_shard = _previous; }
+    ~enter_shard() {
+        this_shard->running = {};
+        this_shard = _previous;
+    }
 };
 
 }  // namespace
@@ -43,6 +50,7 @@ reactor::reactor(shard_context& context, io_backend& backend, reactor_options op
 
 reactor::~reactor() {
     MINISS_ASSERT(_ready.empty());  // run() returns only when nothing is left.
+    forget_waiting();
     _context.loop = nullptr;
 }
 
@@ -64,6 +72,7 @@ void reactor::run_turn() noexcept {
     begin_slice();
     run_tasks();
     const bool busy = ask_pollers();
+    _context.running = doing_io;
     if (busy || !_ready.empty() || _stopping) {
         _backend.poll();
     } else if (const auto idle_since = _backend.now(); !look_again(idle_since)) {
@@ -77,11 +86,13 @@ bool reactor::run_one_turn() noexcept {
     begin_slice();
     run_tasks();
     const bool busy = ask_pollers();
+    _context.running = doing_io;
     const bool completed = _backend.poll();
     return had_tasks || busy || completed || !_ready.empty();
 }
 
 void reactor::begin_slice() noexcept {
+    _pulse.begin_turn();
     _now = _backend.now();
     _slice_end = _now + time_slice;
     _credit_given = _now;
@@ -112,6 +123,12 @@ bool reactor::slice_is_over() noexcept {
     return false;
 }
 
+std::size_t reactor::ready_count() const noexcept {
+    std::size_t count = 0;
+    _ready.for_each([&count](const task&) { ++count; });
+    return count;
+}
+
 void reactor::run_tasks() noexcept {
     if (_options.shuffle_seed != 0) {
         shuffle_ready();
@@ -119,6 +136,7 @@ void reactor::run_tasks() noexcept {
     while (!_ready.empty()) {
         task& work = _ready.front();
         _ready.pop_front();
+        _context.running = work.attached_at;
         work.run_and_dispose();
         if (need_preempt()) {
             return;
@@ -126,7 +144,19 @@ void reactor::run_tasks() noexcept {
     }
 }
 
+// Tasks that still wait would write to the ends of the list when they are woken by the death of
+// their promises.
+void reactor::forget_waiting() noexcept {
+    internal::task_link& ends = _context.waiting;
+    while (ends._next != &ends) {
+        internal::task_link& left = *ends._next;
+        left.unlink();
+        left = {&left, &left};
+    }
+}
+
 bool reactor::ask_pollers() noexcept {
+    _context.running = asking_pollers;
     bool busy = false;
     for (poller* source : _pollers) {
         busy |= source->poll();
@@ -169,7 +199,10 @@ void reactor::sleep(steady_clock::time_point idle_since) noexcept {
         may_sleep &= source->prepare_to_sleep();
     }
     if (may_sleep) {
-        _backend.wait_until(next_deadline());
+        const auto deadline = next_deadline();
+        _pulse.fall_asleep();
+        _backend.wait_until(deadline);
+        _pulse.wake_up();
         // A long wait tells us no more than a moderate one, and must not count for ever.
         const auto waited = std::min<std::chrono::nanoseconds>(_backend.now() - idle_since,
                                                                _options.idle_poll_time * 8);

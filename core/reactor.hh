@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <miniss/core/io_backend.hh>
+#include <miniss/core/shard_pulse.hh>
 #include <miniss/core/task.hh>
 
 namespace miniss {
@@ -56,6 +57,7 @@ class reactor {
     reactor_options _options;
     std::vector<poller*> _pollers;
     task_list _ready;
+    internal::shard_pulse _pulse;
     bool _stopping = false;
 
     steady_clock::time_point _now;
@@ -93,11 +95,15 @@ public:
 
     void schedule(task& work) noexcept { _ready.push_back(work); }
 
+    // How many tasks are ready to run.
+    std::size_t ready_count() const noexcept;
+
     // The moment at which this turn began; it stands still while tasks run.
     steady_clock::time_point now() const noexcept { return _now; }
 
     io_backend& backend() noexcept { return _backend; }
     shard_context& context() noexcept { return _context; }
+    internal::shard_pulse& pulse() noexcept { return _pulse; }
 
 private:
     friend bool internal::time_slice_is_over() noexcept;
@@ -105,6 +111,7 @@ private:
     void begin_slice() noexcept;
     bool slice_is_over() noexcept;
     void run_tasks() noexcept;
+    void forget_waiting() noexcept;
     bool ask_pollers() noexcept;
     bool look_again(steady_clock::time_point idle_since) noexcept;
     void sleep(steady_clock::time_point idle_since) noexcept;

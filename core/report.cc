@@ -5,8 +5,12 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <typeinfo>
+
+#include <miniss/core/location_text.hh>
+#include <miniss/core/this_shard.hh>
 
 namespace miniss {
 
@@ -14,8 +18,34 @@ namespace {
 
 std::atomic<unsigned long> ignored_failures{0};
 
-// Prints one line: what, the exception's type and its text if it has one.
-void print_failure(const char* what, const char* name, const std::exception_ptr& error) noexcept {
+// Where an error came from, and what was running, as the end of a line.
+class place_text {
+    char _text[300] = "";
+
+public:
+    explicit place_text(code_location origin) noexcept {
+        const internal::location_text from(origin);
+        const internal::location_text in(this_shard == nullptr ? code_location()
+                                                               : this_shard->running);
+        if (!from.empty() && !in.empty() && std::strcmp(from.c_str(), in.c_str()) != 0) {
+            print(" (from %s, in %s)", from.c_str(), in.c_str());
+        } else if (!from.empty()) {
+            print(" (from %s%s)", from.c_str(), "");
+        } else if (!in.empty()) {
+            print(" (in %s%s)", in.c_str(), "");
+        }
+    }
+    const char* c_str() const noexcept { return _text; }
+
+private:
+    void print(const char* format, const char* first, const char* second) noexcept {
+        (void)std::snprintf(_text, sizeof _text, format, first, second);
+    }
+};
+
+// Prints one line: what, the exception's type and its text if it has one, and the place.
+void print_failure(const char* what, const char* name, const std::exception_ptr& error,
+                   const place_text& place) noexcept {
     const std::type_info* type = error.__cxa_exception_type();
     int status = -1;
     const std::unique_ptr<char, decltype(&std::free)> readable(
@@ -25,9 +55,10 @@ void print_failure(const char* what, const char* name, const std::exception_ptr&
     try {
         std::rethrow_exception(error);
     } catch (const std::exception& e) {
-        std::fprintf(stderr, "miniss: %s%s: %s: %s\n", what, name, type_name, e.what());
+        std::fprintf(stderr, "miniss: %s%s: %s: %s%s\n", what, name, type_name, e.what(),
+                     place.c_str());
     } catch (...) {
-        std::fprintf(stderr, "miniss: %s%s: %s\n", what, name, type_name);
+        std::fprintf(stderr, "miniss: %s%s: %s%s\n", what, name, type_name, place.c_str());
     }
 }
 
@@ -37,15 +68,16 @@ unsigned long ignored_failure_count() noexcept {
     return ignored_failures.load(std::memory_order_relaxed);
 }
 
-void internal::report_ignored_failure(const std::exception_ptr& error) noexcept {
+void internal::report_ignored_failure(const std::exception_ptr& error,
+                                      code_location origin) noexcept {
     ignored_failures.fetch_add(1, std::memory_order_relaxed);
-    print_failure("ignored failed future", "", error);
+    print_failure("ignored failed future", "", error, place_text(origin));
 }
 
-void internal::report_background_failure(const char* name,
-                                         const std::exception_ptr& error) noexcept {
+void internal::report_background_failure(const char* name, const std::exception_ptr& error,
+                                         code_location origin) noexcept {
     ignored_failures.fetch_add(1, std::memory_order_relaxed);
-    print_failure("failed in background: ", name, error);
+    print_failure("failed in background: ", name, error, place_text(origin));
 }
 
 void internal::forgive_ignored_failures(unsigned long count) noexcept {

@@ -8,7 +8,7 @@ future<> semaphore::queue_up(std::size_t unit_count, const wait_limit& limit) no
     if (_broken) {
         return make_exception_future<>(_broken);
     }
-    return waiter_queue::wait(unit_count, limit);
+    return waiter_queue::wait(code_location::named("semaphore"), unit_count, limit);
 }
 
 void semaphore::wake_those_who_fit() noexcept {
@@ -44,11 +44,10 @@ semaphore_units consume_units(semaphore& from, std::size_t unit_count) noexcept 
     return {from, unit_count};
 }
 
-future<semaphore_units> get_units(semaphore& from, std::size_t unit_count,
-                                  const wait_limit& limit) noexcept {
-    return from.wait(limit, unit_count).then([&from, unit_count] {
-        return semaphore_units(from, unit_count);
-    });
+future<semaphore_units> get_units(semaphore& from, std::size_t unit_count, const wait_limit& limit,
+                                  code_location where) noexcept {
+    return from.wait(limit, unit_count)
+        .then([&from, unit_count] { return semaphore_units(from, unit_count); }, where);
 }
 
 }  // namespace miniss

@@ -158,7 +158,8 @@ public:
 
 // Units as soon as there are enough, within the limit. Errors: as those of wait().
 future<semaphore_units> get_units(semaphore& from, std::size_t unit_count,
-                                  const wait_limit& limit = {}) noexcept;
+                                  const wait_limit& limit = {},
+                                  code_location where = code_location::current()) noexcept;
 
 // Units that are there now, if they are.
 std::optional<semaphore_units> try_get_units(semaphore& from, std::size_t unit_count) noexcept;
@@ -170,16 +171,22 @@ semaphore_units consume_units(semaphore& from, std::size_t unit_count) noexcept;
 // Lifetime: func is kept until then.
 // Errors:   as those of wait(), for which the limit counts; it does not count for func.
 template <typename Func>
-auto with_semaphore(semaphore& from, std::size_t unit_count, const wait_limit& limit,
-                    Func&& func) noexcept {
-    return get_units(from, unit_count, limit)
-        .then([func = std::forward<Func>(func)](semaphore_units&& units) mutable {
-            return internal::invoke_kept(std::move(func)).finally([units = std::move(units)] {});
-        });
+    requires std::invocable<std::decay_t<Func>&>
+auto with_semaphore(semaphore& from, std::size_t unit_count, const wait_limit& limit, Func&& func,
+                    code_location where = code_location::current()) noexcept {
+    return get_units(from, unit_count, limit, where)
+        .then(
+            [func = std::forward<Func>(func), where](semaphore_units&& units) mutable {
+                return internal::invoke_kept(std::move(func))
+                    .finally([units = std::move(units)] {}, where);
+            },
+            where);
 }
 template <typename Func>
-auto with_semaphore(semaphore& from, std::size_t unit_count, Func&& func) noexcept {
-    return with_semaphore(from, unit_count, {}, std::forward<Func>(func));
+    requires std::invocable<std::decay_t<Func>&>
+auto with_semaphore(semaphore& from, std::size_t unit_count, Func&& func,
+                    code_location where = code_location::current()) noexcept {
+    return with_semaphore(from, unit_count, {}, std::forward<Func>(func), where);
 }
 
 }  // namespace miniss

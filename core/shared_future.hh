@@ -20,6 +20,7 @@ class shared_result final : public waiting_task<T> {
 public:
     static std::shared_ptr<shared_result> wait_for(future<T>&& original) {
         auto made = std::make_shared<shared_result>();
+        made->attached_at = code_location::named("shared_future");
         made->_self = made;
         original.wait_with(*made);
         return made;
@@ -46,7 +47,8 @@ public:
         if (from->state.available()) {
             return from->copy();
         }
-        return from->_readers.wait(0, limit).then([from] { return from->copy(); });
+        return from->_readers.wait(code_location::named("shared_future"), 0, limit)
+            .then([from] { return from->copy(); }, code_location::named("shared_future"));
     }
 };
 
@@ -91,7 +93,7 @@ public:
 template <typename T = void>
 class shared_promise {
     promise<T> _promise;
-    shared_future<T> _future{_promise.get_future()};
+    shared_future<T> _future{_promise.get_future(code_location::named("shared_promise"))};
 
 public:
     future<T> get_shared_future(const wait_limit& limit = {}) const noexcept {

@@ -114,7 +114,7 @@ public:
     explicit signal_waiter(std::span<const int> signals) : _pipe(signals) {}
 
     future<int> start() noexcept {
-        auto done = _done.get_future();
+        auto done = _done.get_future(code_location::named("signal"));
         engine().backend().submit(readable_op{_pipe.read_end()}, *this);
         return done;
     }

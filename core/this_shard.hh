@@ -1,11 +1,29 @@
 // Which shard is this thread, and where are its parts? The only thread_local of the project.
 #pragma once
 
+#include <miniss/core/code_location.hh>
+
 namespace miniss {
 
 class reactor;
 class mailbox;
 class timer_service;
+
+namespace internal {
+
+// Ties a task to its neighbours in a list; the two ends of a list meet in a link of its own.
+struct task_link {
+    task_link* _next;
+    task_link* _previous;
+
+    // Requires that it is in a list.
+    void unlink() noexcept {
+        _next->_previous = _previous;
+        _previous->_next = _next;
+    }
+};
+
+}  // namespace internal
 
 // The parts of one shard, by name only: including this header pulls in none of them.
 //
@@ -15,6 +33,10 @@ struct shard_context {
     unsigned id = 0;
     // How many more times need_preempt() may say no before it looks at the clock.
     int preemption_credit = 0;
+    // Where the task comes from that is running, or what else the shard is doing.
+    code_location running = {};
+    // The ends of the list of tasks that wait for a future, the latest first.
+    internal::task_link waiting{&waiting, &waiting};
     reactor* loop = nullptr;
     timer_service* timers = nullptr;
     mailbox* mail = nullptr;

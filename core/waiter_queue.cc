@@ -48,7 +48,8 @@ private:
 
 waiter_queue::~waiter_queue() { _waiters.clear_and_dispose(std::default_delete<waiter>()); }
 
-future<> waiter_queue::wait(std::size_t wants, const wait_limit& limit) noexcept {
+future<> waiter_queue::wait(code_location what, std::size_t wants,
+                            const wait_limit& limit) noexcept {
     if (limit.is_never()) {
         auto* queued = new (std::nothrow) waiter;
         if (queued == nullptr) {
@@ -56,13 +57,13 @@ future<> waiter_queue::wait(std::size_t wants, const wait_limit& limit) noexcept
         }
         queued->wants = wants;
         _waiters.push_back(*queued);
-        return queued->ready.get_future();
+        return queued->ready.get_future(what);
     }
     std::unique_ptr<limited_waiter> queued(new (std::nothrow) limited_waiter(*this));
     if (queued == nullptr) {
         return make_exception_future<>(std::bad_alloc());
     }
-    auto ready = queued->ready.get_future();
+    auto ready = queued->ready.get_future(what);
     if (queued->watch(limit)) {
         queued->wants = wants;
         _waiters.push_back(*queued.release());

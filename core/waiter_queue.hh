@@ -39,9 +39,9 @@ public:
     // What the one in front has asked for. Requires !empty().
     std::size_t front_wants() const noexcept { return _waiters.front().wants; }
 
-    // Queues the caller.
+    // Queues the caller, who is said to wait for `what`.
     // Errors: what timed_out() and aborted() give; std::bad_alloc.
-    future<> wait(std::size_t wants = 0, const wait_limit& limit = {}) noexcept;
+    future<> wait(code_location what, std::size_t wants = 0, const wait_limit& limit = {}) noexcept;
 
     // Lets the one in front go. Requires !empty().
     void wake_front() noexcept;

@@ -10,6 +10,8 @@ namespace miniss {
 
 namespace internal {
 
+inline constexpr auto when_all_name = code_location::named("when_all");
+
 // Collects futures that become ready in any order. Everything that is already ready is only
 // moved; each pending one costs an allocation.
 template <typename... F>
@@ -22,7 +24,7 @@ public:
     explicit all_collector(F&&... futures) noexcept : _futures(std::move(futures)...) {}
 
     future<std::tuple<F...>> collect() noexcept {
-        auto done = _done.get_future();
+        auto done = _done.get_future(when_all_name);
         std::apply(
             [this](F&... each) {
                 (void)this;  // Where there are none, it would be an unused capture.
@@ -38,10 +40,12 @@ private:
     void watch(future<T>& one) noexcept {
         if (!one.available()) {
             ++_pending_count;
-            (void)std::move(one).then_wrapped([this, &one](future<T> ended) {
-                one = std::move(ended);
-                end();
-            });
+            (void)std::move(one).then_wrapped(
+                [this, &one](future<T> ended) {
+                    one = std::move(ended);
+                    end();
+                },
+                when_all_name);
         }
     }
 
@@ -64,14 +68,16 @@ public:
     explicit range_collector(std::vector<F>&& futures) noexcept : _futures(std::move(futures)) {}
 
     future<std::vector<F>> collect() noexcept {
-        auto done = _done.get_future();
+        auto done = _done.get_future(when_all_name);
         for (F& one : _futures) {
             if (!one.available()) {
                 ++_pending_count;
-                (void)std::move(one).then_wrapped([this, &one](F ended) {
-                    one = std::move(ended);
-                    end();
-                });
+                (void)std::move(one).then_wrapped(
+                    [this, &one](F ended) {
+                        one = std::move(ended);
+                        end();
+                    },
+                    when_all_name);
             }
         }
         end();

@@ -26,7 +26,9 @@ class any_collector : public std::enable_shared_from_this<any_collector<Futures>
 public:
     explicit any_collector(Futures&& futures) noexcept : _futures(std::move(futures)) {}
 
-    future<when_any_result<Futures>> get_future() noexcept { return _first.get_future(); }
+    future<when_any_result<Futures>> get_future() noexcept {
+        return _first.get_future(code_location::named("when_any"));
+    }
     Futures& futures() noexcept { return _futures; }
 
     // Puts a future in the place of `one` which becomes ready with it, and is noticed here.
@@ -39,12 +41,14 @@ public:
             return;
         }
         promise<T> passed_on;
-        auto substitute = passed_on.get_future();
-        (void)one.then_wrapped([all = this->shared_from_this(), passed_on = std::move(passed_on),
-                                index](future<T> ended) mutable {
-            ended.forward_to(std::move(passed_on));
-            all->found(index);
-        });
+        auto substitute = passed_on.get_future(one.origin());
+        (void)one.then_wrapped(
+            [all = this->shared_from_this(), passed_on = std::move(passed_on),
+             index](future<T> ended) mutable {
+                ended.forward_to(std::move(passed_on));
+                all->found(index);
+            },
+            code_location::named("when_any"));
         one = std::move(substitute);
     }
 

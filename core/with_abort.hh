@@ -34,19 +34,21 @@ future<T> with_abort(abort_source& source, future<T> work) {
         return work;
     }
     auto state = std::make_unique<internal::abortable_result<T>>();
-    auto result = state->result.get_future();
+    auto result = state->result.get_future(code_location::named("with_abort"));
     if (source.abort_requested()) {
         state->on_abort(source.get_exception());
     } else {
         source.add(*state);
     }
-    (void)work.then_wrapped([state = std::move(state)](future<T> ended) noexcept {
-        if (state->aborted) {
-            ended.ignore_ready_future();
-        } else {
-            ended.forward_to(std::move(state->result));
-        }
-    });
+    (void)work.then_wrapped(
+        [state = std::move(state)](future<T> ended) noexcept {
+            if (state->aborted) {
+                ended.ignore_ready_future();
+            } else {
+                ended.forward_to(std::move(state->result));
+            }
+        },
+        code_location::named("with_abort"));
     return result;
 }
 

@@ -12,7 +12,7 @@ class yielder final : public task {
 
 public:
     future<> start() noexcept {
-        auto done = _done.get_future();
+        auto done = _done.get_future(code_location::named("yield"));
         schedule(*this);
         return done;
     }

@@ -50,7 +50,7 @@ class datagram_socket {
                 _arrived.pop_front();
                 return make_ready_future<datagram>(std::move(next));
             }
-            auto next = _reader.emplace().get_future();
+            auto next = _reader.emplace().get_future(code_location::named("receive"));
             arm();
             return next;
         }
@@ -134,7 +134,8 @@ class datagram_socket {
             if (_ended || _waiting.size() >= waiting_count_max) {
                 return make_exception_future<>(error_of(_ended ? EPIPE : ENOBUFS, "send"));
             }
-            auto sent = _waiting.emplace_back(waiting{to, std::move(bytes), {}}).sent.get_future();
+            auto sent = _waiting.emplace_back(waiting{to, std::move(bytes), {}})
+                            .sent.get_future(code_location::named("send"));
             if (!_armed) {
                 arm();
             }
@@ -268,7 +269,7 @@ public:
         : _backend(backend), _fd(fd), _remote(remote) {}
 
     future<datagram_channel> start() noexcept {
-        auto done = _done.get_future();
+        auto done = _done.get_future(code_location::named("connect"));
         _backend.submit(connect_op{_fd, _remote.data(), _remote.size()}, *this);
         return done;
     }

@@ -38,7 +38,7 @@ public:
 
     future<connected_socket> accept() {
         MINISS_ASSERT(!_waiter);  // One accept() at a time.
-        auto next = _waiter.emplace().get_future();
+        auto next = _waiter.emplace().get_future(code_location::named("accept"));
         answer_waiter();
         return next;
     }

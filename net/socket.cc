@@ -57,7 +57,7 @@ public:
         : _backend(backend), _fd(fd), _remote(remote), _limit([this] { give_up(); }) {}
 
     future<connected_socket> start(std::optional<std::chrono::milliseconds> timeout) noexcept {
-        auto done = _done.get_future();
+        auto done = _done.get_future(code_location::named("connect"));
         if (timeout) {
             _limit.arm(*timeout);
         }

@@ -27,7 +27,7 @@ future<temporary_buffer<char>> stream_socket::receiver::get() {
         _pieces_cost -= cost_of(piece);
         return make_ready_future<temporary_buffer<char>>(std::move(piece));
     }
-    auto next = _reader.emplace().get_future();
+    auto next = _reader.emplace().get_future(code_location::named("receive"));
     if (_end) {
         answer_reader();
     } else if (!_armed) {
@@ -117,7 +117,7 @@ future<> stream_socket::sender::put(gather_list&& pieces) {
     }
     _message.msg_iov = _vector.data();
     _message.msg_iovlen = _vector.size();
-    auto sent = _writer.emplace().get_future();
+    auto sent = _writer.emplace().get_future(code_location::named("send"));
     _socket._backend.submit(send_op{_socket._fd, &_message}, *this);
     return sent;
 }

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <optional>
 #include <stdexcept>
@@ -64,6 +65,7 @@ struct app_template::implementation {
     std::string cpus;
     bool no_pin = false;
     std::string backend = "auto";
+    unsigned stall_limit_ms = static_cast<unsigned>(runtime_options().stall_limit.count());
 
     explicit implementation(app_config&& given)
         : config(std::move(given)), parser(config.description, config.name) {
@@ -86,6 +88,18 @@ struct app_template::implementation {
             ->check(CLI::IsMember({"auto", "io_uring", "epoll"}).description(""))
             ->type_name("KIND")
             ->group(group);
+        parser
+            .add_option("--blocked-reactor-notify-ms", stall_limit_ms,
+                        "Report tasks that hold their shard longer (0: none)")
+            ->type_name("MS")
+            ->capture_default_str()
+            ->group(group);
+        parser
+            .add_option("--blocked-reactor-reports-per-minute", options.stall_reports_per_minute,
+                        "At most so many of them")
+            ->type_name("N")
+            ->capture_default_str()
+            ->group(group);
     }
 
     void finish_options() {
@@ -96,6 +110,8 @@ struct app_template::implementation {
             options.cpus = parse_cpu_list(cpus);
         }
         options.pin = !no_pin;
+        options.stall_limit = std::chrono::milliseconds(stall_limit_ms);
+        options.dump_signal = config.dump_on_sigusr1 ? SIGUSR1 : 0;
         options.backend = backend == "io_uring" ? backend_kind::io_uring
                           : backend == "epoll"  ? backend_kind::epoll
                                                 : backend_kind::automatic;

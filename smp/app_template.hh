@@ -16,13 +16,16 @@ struct app_config {
     std::string name;
     std::string description = {};
     std::string version = {};  // Of the program; that of miniss if empty.
+    // Whether SIGUSR1 prints what waits on the shards. No: the program has its own use for it.
+    bool dump_on_sigusr1 = true;
 };
 
 // Parses the command line, runs main on shard 0 with the shards that the command line asks for, and
 // turns what comes out into an exit status. What is wrong is told in one line on stderr.
 //
-// Every program has --smp, --cpuset, --smt, --no-pin, --backend, --help and --version; add_option()
-// adds its own.
+// Every program has --smp, --cpuset, --smt, --no-pin, --backend, --help, --version and those that
+// begin with --blocked-reactor; add_option() adds its own. On SIGUSR1 it prints what waits on its
+// shards, see core/dump_tasks.hh.
 //
 // Lifetime: variables that options are bound to must outlive run(). Their values at the time of
 //           add_option() are the defaults.

@@ -86,7 +86,9 @@ class blocking_call_of final : public blocking_call {
 public:
     explicit blocking_call_of(Func&& func) : _func(std::move(func)) {}
     explicit blocking_call_of(const Func& func) : _func(func) {}
-    future<T> get_future() noexcept { return future<T>::make_pending(_result); }
+    future<T> get_future() noexcept {
+        return future<T>::make_pending(_result, code_location::named("call in the pool"));
+    }
 
     void work() noexcept override {
         try {

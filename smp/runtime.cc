@@ -16,10 +16,12 @@
 #include <miniss/smp/borrowed_thread.hh>
 #include <miniss/smp/cpu_quota.hh>
 #include <miniss/smp/door.hh>
+#include <miniss/smp/dump_tasks.hh>
 #include <miniss/smp/mailbox.hh>
 #include <miniss/smp/rendezvous.hh>
 #include <miniss/smp/signals_blocked.hh>
 #include <miniss/smp/smp.hh>
+#include <miniss/smp/stall_detector.hh>
 #include <miniss/smp/stop_watch.hh>
 #include <miniss/timer/timer_service.hh>
 
@@ -124,6 +126,8 @@ class runtime {
     stop_watch _watch;
     unsigned _pool_thread_max;
     std::optional<blocking_pool> _pool;
+    std::optional<stall_detector> _stalls;
+    int _dump_signal;
 
 public:
     explicit runtime(runtime_facts&& facts, const runtime_options& options)
@@ -134,9 +138,15 @@ public:
           _backends(shard_count()),
           _errors(shard_count()),
           _watch(shard_count(), options.stop_deadline),
-          _pool_thread_max(options.pool_thread_count) {
+          _pool_thread_max(options.pool_thread_count),
+          _dump_signal(options.dump_signal) {
         if (is_oversubscribed(_facts.placements)) {
             _reactor_options.idle_poll_time = {};  // Looking keeps a neighbour from working.
+        }
+        if (options.stall_limit > std::chrono::milliseconds::zero()) {
+            _stalls.emplace(
+                stall_detector::options{.limit = options.stall_limit,
+                                        .reports_per_minute = options.stall_reports_per_minute});
         }
     }
 
@@ -246,9 +256,18 @@ void runtime::live(unsigned id, task& main) noexcept {
     }
     if (id == 0) {
         entrance.open();
+        if (_dump_signal != 0) {
+            internal::dump_tasks_on_signal(_dump_signal);
+        }
         here->loop.schedule(main);
     }
+    if (_stalls) {
+        _stalls->watch(here->loop);
+    }
     here->loop.run();
+    if (_stalls) {
+        _stalls->ignore(here->loop);
+    }
     wind_up(*here);
 }
 

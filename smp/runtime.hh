@@ -22,6 +22,11 @@ struct runtime_options {
     reactor_options reactor = {};
     // How many threads run_in_pool() may have, 1 or more.
     unsigned pool_thread_count = 4;
+    // A task that holds its shard longer than that is reported, see stall_detector. Zero: none is.
+    std::chrono::milliseconds stall_limit{100};
+    unsigned stall_reports_per_minute = 5;
+    // What waits on the shards is printed when the process gets this signal. 0: none does that.
+    int dump_signal = 0;
     // If not all shards have stopped so long after main has ended, the process reports who waits
     // for what, and aborts. Zero: it waits for ever.
     std::chrono::nanoseconds stop_deadline = std::chrono::seconds(30);
@@ -51,7 +56,8 @@ class main_task final : public waiting_task<T> {
     Func& _func;
 
 public:
-    explicit main_task(Func& func) noexcept : _func(func) {}
+    explicit main_task(Func& func) noexcept
+        : waiting_task<T>(code_location::named("main")), _func(func) {}
 
     void run_and_dispose() noexcept override {
         if (this->state.pending()) {

@@ -76,7 +76,9 @@ class remote_call : public task {
     semaphore* _credits = nullptr;
 
 public:
-    future<T> get_future() noexcept { return future<T>::make_pending(_result); }
+    future<T> get_future(unsigned called) noexcept {
+        return future<T>::make_pending(_result, code_location::named("answer of shard", called));
+    }
 
     // One unit of them goes back when the call does.
     void return_credit_to(semaphore& credits) noexcept { _credits = &credits; }
@@ -88,7 +90,7 @@ public:
     }
 
 protected:
-    explicit remote_call(unsigned home) noexcept : _home(home) {}
+    remote_call(unsigned home, code_location where) noexcept : task(where), _home(home) {}
     ~remote_call() = default;
 
     bool answered() const noexcept { return !_answer.pending(); }
@@ -107,7 +109,8 @@ class unfinished_call final : public waiting_task<T>, public open_call {
     Call* _call;
 
 public:
-    explicit unfinished_call(Call& call) noexcept : _call(&call) {}
+    explicit unfinished_call(Call& call) noexcept
+        : waiting_task<T>(call.attached_at), _call(&call) {}
 
     void run_and_dispose() noexcept override {
         if (_call != nullptr) {
@@ -151,11 +154,12 @@ class remote_call_of final : public remote_call<T> {
 
 public:
     template <typename F>
-    remote_call_of(unsigned home, F&& func) : remote_call<T>(home), _func(std::forward<F>(func)) {}
+    remote_call_of(unsigned home, F&& func, code_location where)
+        : remote_call<T>(home, where), _func(std::forward<F>(func)) {}
 
     void run_and_dispose() noexcept override {
         if (!this->answered()) {
-            answer_when_ready<T, remote_call<T>>(*this, futurize_invoke(_func));
+            answer_when_ready<T, remote_call<T>>(*this, invoke_at(this->attached_at, _func));
         } else {
             this->deliver();
             delete this;
@@ -187,12 +191,12 @@ public:
     // Cost:     one allocation; one more, there, if func returns a future that is not ready. On
     //           this shard none, or one if func returns a future.
     template <typename Func>
-    static futurize_t<std::invoke_result_t<std::decay_t<Func>&>> submit_to(unsigned shard,
-                                                                           Func&& func) noexcept {
+    static futurize_t<std::invoke_result_t<std::decay_t<Func>&>> submit_to(
+        unsigned shard, Func&& func, code_location where = code_location::current()) noexcept {
         if (shard == this_shard_id()) {
             return internal::invoke_kept(std::forward<Func>(func));
         }
-        return submit_with(nullptr, shard, std::forward<Func>(func));
+        return submit_with(nullptr, shard, std::forward<Func>(func), where);
     }
 
     // The same within the limits of a service group: if too many calls of the group are on their
@@ -203,20 +207,24 @@ public:
     // Cost:   as above; one allocation more if it waits.
     template <typename Func>
     static futurize_t<std::invoke_result_t<std::decay_t<Func>&>> submit_to(
-        unsigned shard, smp_submit_to_options options, Func&& func) noexcept {
+        unsigned shard, smp_submit_to_options options, Func&& func,
+        code_location where = code_location::current()) noexcept {
         semaphore* credits =
             shard == this_shard_id() ? nullptr : internal::find_credits(options, shard);
         if (credits == nullptr) {
-            return submit_to(shard, std::forward<Func>(func));
+            return submit_to(shard, std::forward<Func>(func), where);
         }
         if (credits->try_wait()) {
-            return submit_with(credits, shard, std::forward<Func>(func));
+            return submit_with(credits, shard, std::forward<Func>(func), where);
         }
-        return get_units(*credits, 1, options.timeout)
-            .then([credits, shard, func = std::forward<Func>(func)](semaphore_units unit) mutable {
-                unit.release();
-                return submit_with(credits, shard, std::move(func));
-            });
+        return get_units(*credits, 1, options.timeout, where)
+            .then(
+                [credits, shard, func = std::forward<Func>(func),
+                 where](semaphore_units unit) mutable {
+                    unit.release();
+                    return submit_with(credits, shard, std::move(func), where);
+                },
+                where);
     }
 
     // Ready while not too many calls wait here for a place in the queue to that shard, and when
@@ -230,27 +238,40 @@ public:
     // Errors: if it fails on several shards, one of the errors.
     template <shard_numbers Range, typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
-    static future<> invoke_on(const Range& shards, const Func& func) noexcept {
-        return parallel_for_each(shards,
-                                 [&func](unsigned shard) { return submit_to(shard, Func(func)); });
+    static future<> invoke_on(const Range& shards, const Func& func,
+                              code_location where = code_location::current()) noexcept {
+        return parallel_for_each(
+            shards, [&func, where](unsigned shard) { return submit_to(shard, Func(func), where); },
+            where);
     }
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
-    static future<> invoke_on_all(const Func& func) noexcept {
-        return invoke_on(all_cpus(), func);
+    static future<> invoke_on_all(const Func& func,
+                                  code_location where = code_location::current()) noexcept {
+        return invoke_on(all_cpus(), func, where);
     }
     template <typename Func>
-    static future<> invoke_on_all(smp_submit_to_options options, const Func& func) noexcept {
-        return parallel_for_each(all_cpus(), [options, &func](unsigned shard) {
-            return submit_to(shard, options, Func(func));
-        });
+        requires std::invocable<Func&>
+    static future<> invoke_on_all(smp_submit_to_options options, const Func& func,
+                                  code_location where = code_location::current()) noexcept {
+        return parallel_for_each(
+            all_cpus(),
+            [options, &func, where](unsigned shard) {
+                return submit_to(shard, options, Func(func), where);
+            },
+            where);
     }
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
-    static future<> invoke_on_others(const Func& func) noexcept {
-        return parallel_for_each(all_cpus(), [&func](unsigned shard) {
-            return shard == this_shard_id() ? make_ready_future<>() : submit_to(shard, Func(func));
-        });
+    static future<> invoke_on_others(const Func& func,
+                                     code_location where = code_location::current()) noexcept {
+        return parallel_for_each(
+            all_cpus(),
+            [&func, where](unsigned shard) {
+                return shard == this_shard_id() ? make_ready_future<>()
+                                                : submit_to(shard, Func(func), where);
+            },
+            where);
     }
 
     // The same for a func that gives a value: a vector of the values, in the order of the range.
@@ -287,14 +308,15 @@ public:
 
 private:
     template <typename Func>
-    static auto submit_with(semaphore* credits, unsigned shard, Func&& func) noexcept {
+    static auto submit_with(semaphore* credits, unsigned shard, Func&& func,
+                            code_location where) noexcept {
         using result = futurize_t<std::invoke_result_t<std::decay_t<Func>&>>;
         using call = internal::remote_call_of<typename result::value_type, std::decay_t<Func>>;
-        auto* sent = new call(this_shard_id(), std::forward<Func>(func));
+        auto* sent = new call(this_shard_id(), std::forward<Func>(func), where);
         if (credits != nullptr) {
             sent->return_credit_to(*credits);
         }
-        auto answer = sent->get_future();
+        auto answer = sent->get_future(shard);
         internal::send_request(shard, *sent);
         return answer;
     }

@@ -4,10 +4,10 @@
 
 namespace miniss {
 
-void internal::report_detached_failure(const std::string& name,
-                                       const std::exception_ptr& error) noexcept {
+void internal::report_detached_failure(const std::string& name, const std::exception_ptr& error,
+                                       code_location origin) noexcept {
     if (!is_abort(error)) {
-        report_background_failure(name.c_str(), error);
+        report_background_failure(name.c_str(), error, origin);
     }
 }
 

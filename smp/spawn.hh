@@ -21,7 +21,8 @@ namespace internal {
 
 // Reports what a task whose handle is gone has failed with, unless it was only aborted, as by the
 // end of its shard.
-void report_detached_failure(const std::string& name, const std::exception_ptr& error) noexcept;
+void report_detached_failure(const std::string& name, const std::exception_ptr& error,
+                             code_location origin) noexcept;
 bool is_abort(const std::exception_ptr& error) noexcept;
 
 // What a task and its handle share. Lives on the shard that spawned it; only the abort_source is
@@ -46,9 +47,9 @@ struct spawned {
         auto error = ended.get_exception();
         outcome = cancel_asked && is_abort(error) ? task_outcome::cancelled : task_outcome::failed;
         if (!detached) {
-            result.set_exception(std::move(error));
+            result.set_exception(std::move(error), ended.origin());
         } else {
-            report_detached_failure(name, error);
+            report_detached_failure(name, error, ended.origin());
         }
     }
 };
@@ -65,7 +66,8 @@ class [[nodiscard]] join_handle {
 
 public:
     explicit join_handle(std::shared_ptr<internal::spawned<T>> task) noexcept
-        : _task(std::move(task)), _result(_task->result.get_future()) {}
+        : _task(std::move(task)),
+          _result(_task->result.get_future(code_location::named("spawned task"))) {}
     join_handle(join_handle&&) noexcept = default;
     join_handle& operator=(join_handle&& other) noexcept {
         detach();
@@ -115,7 +117,8 @@ private:
         }
         _task->detached = true;
         if (_result.available() && _result.failed()) {
-            internal::report_detached_failure(_task->name, _result.get_exception());
+            internal::report_detached_failure(_task->name, _result.get_exception(),
+                                              _result.origin());
         }
     }
 };
@@ -141,7 +144,7 @@ public:
     // Errors:   as smp::submit_to().
     // Cost:     the allocations of smp::submit_to(), and two.
     template <typename Func>
-    auto spawn(Func&& func) {
+    auto spawn(Func&& func, code_location where = code_location::current()) {
         constexpr bool takes_source = std::is_invocable_v<std::decay_t<Func>&, abort_source&>;
         auto call = [](std::decay_t<Func>& called, [[maybe_unused]] abort_source& abort) {
             if constexpr (takes_source) {
@@ -157,17 +160,19 @@ public:
             internal::spawned<value>{.name = _name, .shard = _shard});
         join_handle<value> handle(task);
         abort_source& abort = task->abort;
-        (void)smp::submit_to(_shard, [func = std::forward<Func>(func), call, &abort]() mutable {
-            return call(func, abort);
-        }).then_wrapped([task](result ended) noexcept { task->end(std::move(ended)); });
+        (void)smp::submit_to(
+            _shard,
+            [func = std::forward<Func>(func), call, &abort]() mutable { return call(func, abort); },
+            where)
+            .then_wrapped([task](result ended) noexcept { task->end(std::move(ended)); }, where);
         return handle;
     }
 };
 
 // Calls func(abort_source&) or func() on this shard and lets its future go on by itself.
 template <typename Func>
-auto spawn(Func&& func) {
-    return task_builder().spawn(std::forward<Func>(func));
+auto spawn(Func&& func, code_location where = code_location::current()) {
+    return task_builder().spawn(std::forward<Func>(func), where);
 }
 
 }  // namespace miniss

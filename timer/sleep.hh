@@ -25,7 +25,7 @@ public:
     }
 
     future<> start() noexcept {
-        auto done = _done.get_future();
+        auto done = _done.get_future(code_location::named("sleep"));
         if (local_timers().stopped()) {
             abandon();
         } else {
@@ -52,7 +52,7 @@ class abortable_sleeper final : public expiring, abort_listener {
 public:
     future<> start(typename Clock::time_point moment, abort_source& source) noexcept {
         expiry = std::chrono::nanoseconds(moment.time_since_epoch()).count();
-        auto done = _done.get_future();
+        auto done = _done.get_future(code_location::named("sleep"));
         if (source.abort_requested()) {
             on_abort(source.reason());
         } else if (local_timers().stopped()) {

@@ -30,15 +30,17 @@ future<T> with_timeout(std::chrono::time_point<Clock, Duration> moment, future<T
         return work;
     }
     auto state = std::make_unique<internal::timeout_state<Clock, T>>();
-    auto result = state->result.get_future();
+    auto result = state->result.get_future(code_location::named("with_timeout"));
     state->limit.arm(moment);
-    (void)work.then_wrapped([state = std::move(state)](future<T> ended) noexcept {
-        if (state->limit.cancel()) {
-            ended.forward_to(std::move(state->result));
-        } else {
-            ended.ignore_ready_future();
-        }
-    });
+    (void)work.then_wrapped(
+        [state = std::move(state)](future<T> ended) noexcept {
+            if (state->limit.cancel()) {
+                ended.forward_to(std::move(state->result));
+            } else {
+                ended.ignore_ready_future();
+            }
+        },
+        code_location::named("with_timeout"));
     return result;
 }
 

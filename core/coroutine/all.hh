@@ -12,7 +12,7 @@ namespace miniss::coroutine {
 //
 // Cost: nothing allocates; the futures stay in the frame.
 template <typename... F>
-class [[nodiscard]] all final : private task {
+class [[nodiscard]] all final : private internal::suspended_task {
     std::tuple<F...> _futures;
     task* _caller = nullptr;
 
@@ -28,7 +28,10 @@ public:
                !need_preempt();
     }
     template <typename Promise>
-    void await_suspend(std::coroutine_handle<Promise> frame) noexcept {
+    void await_suspend(std::coroutine_handle<Promise> frame,
+                       code_location where = code_location::current()) noexcept {
+        attached_at = where;
+        frame.promise().attached_at = where;
         _caller = &frame.promise();
         if (!waits()) {
             schedule(*_caller);
@@ -57,7 +60,7 @@ private:
         if (one.available()) {
             return false;
         }
-        one.wake_when_ready(*this);
+        await(one, attached_at);
         return true;
     }
 
@@ -66,6 +69,7 @@ private:
             _caller->run_and_dispose();
         }
     }
+    internal::task_ties ties() const noexcept override { return tied_to(_caller); }
 };
 
 template <typename... A>

@@ -16,8 +16,9 @@ public:
 
     bool await_ready() const noexcept { return _awaited.available() && !need_preempt(); }
     template <typename Promise>
-    void await_suspend(std::coroutine_handle<Promise> frame) noexcept {
-        _awaited.wake_when_ready(frame.promise());
+    void await_suspend(std::coroutine_handle<Promise> frame,
+                       code_location where = code_location::current()) noexcept {
+        frame.promise().await(_awaited, where);
     }
     future<T> await_resume() noexcept { return std::move(_awaited); }
 };

@@ -16,8 +16,9 @@ public:
 
     static bool await_ready() noexcept { return false; }
     template <typename Promise>
-    void await_suspend(std::coroutine_handle<Promise> frame) noexcept {
-        frame.promise().end_with(std::move(_error));  // *this is gone.
+    void await_suspend(std::coroutine_handle<Promise> frame,
+                       code_location where = code_location::current()) noexcept {
+        frame.promise().end_with(std::move(_error), where);  // *this is gone.
     }
     [[noreturn]] static void await_resume() noexcept { __builtin_unreachable(); }
 };

@@ -50,7 +50,7 @@ private:
 
 // The part of the frame that the library sees.
 template <typename T>
-class generator<T>::promise_type final : public task {
+class generator<T>::promise_type final : public internal::suspended_task {
     internal::promise_base<std::optional<T>> _next;
     bool _running = false;
     bool _ended = false;
@@ -69,15 +69,16 @@ public:
         end();
         _next.deliver_value(std::nullopt);
     }
-    void unhandled_exception() noexcept { end_with(std::current_exception()); }
+    void unhandled_exception() noexcept { end_with(std::current_exception(), attached_at); }
 
     // The frame stays until the generator dies, and with it the locals.
-    void end_with(std::exception_ptr error) noexcept {
+    void end_with(std::exception_ptr error, code_location where) noexcept {
         end();
-        _next.deliver_error(std::move(error));
+        _next.deliver_error(std::move(error), where);
     }
 
     void run_and_dispose() noexcept override { handle().resume(); }
+    internal::task_ties ties() const noexcept override { return tied_to(_next.waiter()); }
 
     bool is_running() const noexcept { return _running; }
 

@@ -11,7 +11,9 @@ namespace miniss::coroutine {
 struct [[nodiscard]] maybe_yield {
     static bool await_ready() noexcept { return !need_preempt(); }
     template <typename Promise>
-    static void await_suspend(std::coroutine_handle<Promise> frame) noexcept {
+    static void await_suspend(std::coroutine_handle<Promise> frame,
+                              code_location where = code_location::current()) noexcept {
+        frame.promise().attached_at = where;
         schedule(frame.promise());
     }
     static void await_resume() noexcept {}

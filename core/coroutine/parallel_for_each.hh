@@ -14,7 +14,7 @@ namespace miniss::coroutine {
 // Lifetime: keeps the action until all is done. The elements must live as long.
 // Cost:     room for the futures of those rounds that are not ready at once.
 template <typename Action>
-class [[nodiscard]] parallel_for_each final : private task {
+class [[nodiscard]] parallel_for_each final : private internal::suspended_task {
     Action _action;
     std::vector<future<>> _rounds;  // Those under way.
     std::exception_ptr _error;
@@ -35,7 +35,10 @@ public:
 
     bool await_ready() const noexcept { return _rounds.empty(); }
     template <typename Promise>
-    void await_suspend(std::coroutine_handle<Promise> frame) noexcept {
+    void await_suspend(std::coroutine_handle<Promise> frame,
+                       code_location where = code_location::current()) noexcept {
+        attached_at = where;
+        frame.promise().attached_at = where;
         _caller = &frame.promise();
         if (!waits()) {
             schedule(*_caller);
@@ -69,7 +72,7 @@ private:
         for (; !_rounds.empty(); _rounds.pop_back()) {
             future<>& last = _rounds.back();
             if (!last.available()) {
-                last.wake_when_ready(*this);
+                await(last, attached_at);
                 return true;
             }
             if (last.failed()) {
@@ -84,6 +87,7 @@ private:
             _caller->run_and_dispose();
         }
     }
+    internal::task_ties ties() const noexcept override { return tied_to(_caller); }
 };
 
 template <typename Iterator, typename Sentinel, typename Action>

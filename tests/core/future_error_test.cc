@@ -23,7 +23,13 @@ std::string text_of(const std::exception_ptr& error) {
     }
 }
 
+// What a report says of a place in this file.
+std::string from(unsigned line) {
+    return " (from tests/core/future_error_test.cc:" + std::to_string(line) + ')';
+}
+
 // A future that fails now, or a while later in the shard's run().
+constexpr unsigned place_of_failing = __LINE__ + 3;
 future<int> failing(bool later, const char* text) {
     if (!later) {
         return make_exception_future<int>(std::runtime_error(text));
@@ -218,12 +224,74 @@ TEST_CASE("a report names the type and the text of the error", "[report]") {
     const expect_ignored_failures three(3);
     captured_stderr captured;
     { auto dropped = failing(false, "disk on fire"); }
-    CHECK(captured.take() == "miniss: ignored failed future: std::runtime_error: disk on fire\n");
-    { auto dropped = make_exception_future<>(42); }
+    CHECK(captured.take() == "miniss: ignored failed future: std::runtime_error: disk on fire" +
+                                 from(place_of_failing) + '\n');
+    { auto dropped = make_exception_future<>(42, code_location()); }
     CHECK(captured.take() == "miniss: ignored failed future: int\n");
-    run_in_background("accept loop", make_exception_future<>(std::logic_error("no port")));
+    run_in_background("accept loop", make_exception_future<>(std::logic_error("no port"),
+                                                             code_location::named("listen")));
     CHECK(captured.take() ==
-          "miniss: failed in background: accept loop: std::logic_error: no port\n");
+          "miniss: failed in background: accept loop: std::logic_error: no port (from listen)\n");
+}
+
+TEST_CASE("a report names the place where the callback was attached that threw", "[report]") {
+    test_shard shard;
+    const bool later = GENERATE(false, true);
+    const expect_ignored_failures one(1);
+    captured_stderr captured;
+    promise<> source;
+    if (!later) {
+        source.set_value();
+    }
+    auto first = source.get_future();
+    unsigned line = 0;
+    {
+        line = __LINE__ + 1;
+        auto dropped = first.then([] { throw 1; });
+    }
+    if (later) {
+        source.set_value();
+        shard.run_until_rest();
+    }
+    CHECK(captured.take() == "miniss: ignored failed future: int" + from(line) + '\n');
+}
+
+TEST_CASE("a report also names the task that dropped the failure", "[report]") {
+    test_shard shard;
+    const expect_ignored_failures one(1);
+    captured_stderr captured;
+    promise<> source;
+    const auto here = code_location::named("the one who drops");
+    auto done = source.get_future().then(
+        [] { (void)make_exception_future<>(1, code_location::named("the maker")); }, here);
+    source.set_value();
+    shard.run_until_rest();
+    done.get();
+    CHECK(captured.take() ==
+          "miniss: ignored failed future: int (from the maker, in the one who drops)\n");
+}
+
+TEST_CASE("a failure that goes along a chain keeps the place where it came up", "[report]") {
+    test_shard shard(GENERATE(range(0u, 5u)));
+    promise<> source;
+    auto end = source.get_future()
+                   .then([] { throw 1; }, code_location::named("first"))
+                   .then([] {}, code_location::named("second"))
+                   .finally([] {}, code_location::named("third"))
+                   .handle_exception_type([](const std::string&) {});
+    source.set_value();
+    shard.run_until_rest();
+    REQUIRE(end.failed());
+    CHECK(std::string(end.origin().text()) == "first");
+    end.ignore_ready_future();
+
+    auto broken = std::optional<promise<>>(std::in_place);
+    auto orphan = broken->get_future(code_location::named("a promise")).then([] {});
+    broken.reset();
+    shard.run_until_rest();
+    REQUIRE(orphan.failed());
+    CHECK(std::string(orphan.origin().text()) == "a promise");
+    orphan.ignore_ready_future();
 }
 
 TEST_CASE("run_in_background() lets work go on and reports its failure", "[report]") {

@@ -1,0 +1,27 @@
+#include <miniss/smp/dump_tasks.hh>
+
+#include <cstdio>
+#include <system_error>
+
+#include <miniss/core/signal.hh>
+#include <miniss/smp/smp.hh>
+
+namespace miniss {
+
+future<> dump_tasks_of_all_shards() noexcept {
+    return smp::invoke_on_all([] { dump_tasks(); }, code_location::named("dump_tasks"));
+}
+
+void internal::dump_tasks_on_signal(int number) noexcept {
+    try {
+        handle_signal(number, [] {
+            // If the shards stop now, there is nothing to see any more.
+            run_in_background("dump_tasks", dump_tasks_of_all_shards().handle_exception(
+                                                [](const std::exception_ptr&) {}));
+        });
+    } catch (const std::system_error& error) {
+        std::fprintf(stderr, "miniss: signal %d will not dump tasks: %s\n", number, error.what());
+    }
+}
+
+}  // namespace miniss
