@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <miniss/bench/allocations.hh>
+#include <miniss/core/free_lists.hh>
 #include <miniss/core/report.hh>
 
 namespace miniss::bench {
@@ -30,6 +31,7 @@ constexpr const char* usage = R"(usage: %s [OPTION...]
   --filter TEXT  only benchmarks with TEXT in their name, or the one that is called TEXT
   --rounds N     one sample of N rounds each, instead of as many as take 20 ms
   --csv          comma-separated values
+  --plain-malloc no free lists for the memory of tasks
   --smoke        a few rounds of each, no figures; as a test
   --list         only names, and how many operations a round has
   --help         this
@@ -76,6 +78,8 @@ options parse(int argc, const char* const* argv) {
             parsed.rounds = parse_count(argv[i]);
         } else if (option == "--csv") {
             parsed.csv = true;
+        } else if (option == "--plain-malloc") {
+            internal::free_lists::blocks_max = 0;
         } else if (option == "--smoke") {
             parsed.what = mode::smoke;
         } else if (option == "--list") {

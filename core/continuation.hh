@@ -105,7 +105,7 @@ public:
     result_future get_future() noexcept { return result_future::make_pending(_result); }
 
     void run_and_dispose() noexcept override {
-        if (this->state.failed()) {
+        if (this->state.failed()) [[unlikely]] {
             _result.deliver_error(this->state.take_error(), this->state.origin());
         } else {
             invoke_with_value<Func&, T>(_func, this->state, this->attached_at)

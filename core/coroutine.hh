@@ -50,7 +50,7 @@ public:
 
     bool await_ready() const noexcept {
         if constexpr (MayPreempt) {
-            return _awaited.available() && !need_preempt();
+            return _awaited.available() && !need_preempt() && !deferred_by_chance();
         } else {
             return _awaited.available();
         }
@@ -73,6 +73,17 @@ protected:
     ~coroutine_frame() = default;
 
 public:
+    // The compilers do not agree on which of the two they call; both tell them of failure by null.
+    static void* operator new(std::size_t bytes) noexcept {
+        return allocate_task_memory(bytes, std::nothrow);
+    }
+    static void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+        return allocate_task_memory(bytes, std::nothrow);
+    }
+    static void operator delete(void* memory, std::size_t bytes) noexcept {
+        free_task_memory(memory, bytes);
+    }
+
     future<T> get_return_object() noexcept { return future<T>::make_pending(_result); }
     static future<T> get_return_object_on_allocation_failure() noexcept {
         return make_exception_future<T>(std::bad_alloc());

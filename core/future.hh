@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include <miniss/core/continuation.hh>
+#include <miniss/core/fiber.hh>
 
 namespace miniss {
 
@@ -60,9 +61,19 @@ public:
     bool available() const noexcept { return _state.available(); }
     bool failed() const noexcept { return _state.failed(); }
 
-    // Takes the value, or throws the error. Requires available().
+    // Returns once there is a value or an error: for functions that run in a fiber
+    // (core/thread.hh). Elsewhere requires available().
+    void wait() noexcept {
+        if (!available()) [[unlikely]] {
+            MINISS_ASSERT(available() || internal::runs_in_fiber());
+            wake_when_ready(*this_shard->running_fiber);
+            this_shard->running_fiber->suspend();
+        }
+    }
+
+    // Waits, and takes the value, or throws the error.
     T get() {
-        MINISS_ASSERT(available());
+        wait();
         if (failed()) [[unlikely]] {
             std::rethrow_exception(_state.take_error());
         }
@@ -88,10 +99,10 @@ public:
         requires internal::takes_value_of<Func, T>
     internal::then_result_t<Func, T> then(Func&& func,
                                           code_location where = code_location::current()) noexcept {
-        if (_state.has_value()) {
+        if (_state.has_value() && !internal::deferred_by_chance()) {
             return internal::invoke_with_value<Func, T>(std::forward<Func>(func), _state, where);
         }
-        if (_state.failed()) {
+        if (_state.failed() && !internal::deferred_by_chance()) [[unlikely]] {
             return internal::then_result_t<Func, T>::make_failed(_state.take_error(),
                                                                  _state.origin());
         }
@@ -115,7 +126,7 @@ public:
         requires std::invocable<Func, future<T>>
     futurize_t<std::invoke_result_t<Func, future<T>>> then_wrapped(
         Func&& func, code_location where = code_location::current()) noexcept {
-        if (_state.available()) {
+        if (_state.available() && !internal::deferred_by_chance()) {
             return internal::invoke_at(where, std::forward<Func>(func), std::move(*this));
         }
         using continuation = internal::wrapped_continuation<T, std::decay_t<Func>>;

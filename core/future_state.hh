@@ -49,7 +49,7 @@ public:
         }
         return *this;
     }
-    ~future_state() { clear(); }
+    ~future_state() { destroy(); }
 
     bool pending() const noexcept { return _status == status::pending; }
     bool has_value() const noexcept { return _status == status::value; }
@@ -104,15 +104,19 @@ public:
 
     // Destroys what is inside; the cell is spent.
     void clear() noexcept {
+        destroy();
+        _status = status::taken;
+    }
+
+private:
+    void destroy() noexcept {
         if (_status == status::value) {
             _value.~value_type();
         } else if (_status == status::error) [[unlikely]] {
             _error.~exception_ptr();
         }
-        _status = status::taken;
     }
 
-private:
 // g++ 12 does not see that _status guards the union where everything is inlined into one function
 // and a sanitizer watches.
 #ifndef __clang__

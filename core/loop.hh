@@ -48,7 +48,7 @@ public:
         }
         do {
             auto round = invoke_at(this->attached_at, _step);
-            if (!round.available()) {
+            if (!round.available() || deferred_by_chance()) {
                 _waiting = true;
                 this->state = future_state<Round>();
                 round.wait_with(*this);
@@ -185,7 +185,7 @@ future<> do_for_each(Range& range, Action&& action,
 namespace internal {
 
 // Counts the rounds of a parallel_for_each() that are still under way.
-class parallel_rounds {
+class parallel_rounds : public in_task_memory {
     std::size_t _pending_count = 1;  // The caller, until it has started them all.
     std::exception_ptr _error;
     promise<> _done;

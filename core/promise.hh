@@ -125,9 +125,13 @@ protected:
 
     // Tells a reader that is still waiting that nothing will come.
     void abandon() noexcept {
-        if (has_reader()) {
-            deliver_error(make_broken_promise(), {});
+        if (has_reader()) [[unlikely]] {
+            break_promise();
         }
+    }
+    // Apart, as what is rare must not keep the rest from being inlined.
+    [[gnu::cold, gnu::noinline]] void break_promise() noexcept {
+        deliver_error(make_broken_promise(), {});
     }
 
     void take_over(promise_base& other) noexcept;
@@ -220,7 +224,7 @@ private:
 
     // A failure that was set while nobody had the future, and still nobody has.
     void report_unread() noexcept {
-        if (_own.failed()) {
+        if (_own.failed()) [[unlikely]] {
             internal::report_ignored_failure(_own.take_error(), _own.origin());
         }
     }

@@ -39,6 +39,11 @@ void schedule(task& work) noexcept { engine().schedule(work); }
 
 bool internal::time_slice_is_over() noexcept { return engine().slice_is_over(); }
 
+bool internal::draw_deferral() noexcept {
+    return this_shard != nullptr && this_shard->loop != nullptr &&
+           this_shard->loop->draw_deferral();
+}
+
 reactor::reactor(shard_context& context, io_backend& backend, reactor_options options)
     : _context(context),
       _backend(backend),
@@ -105,7 +110,8 @@ void reactor::begin_slice() noexcept {
 bool reactor::slice_is_over() noexcept {
     if (_options.shuffle_seed != 0) {
         _context.preemption_credit = 0;
-        return draw() % 4 == 0;
+        const bool always = _options.provokes && _options.shuffle_seed % 3 == 0;
+        return always || draw() % 4 == 0;
     }
     const auto now = _backend.now();
     if (now >= _slice_end) {
@@ -133,15 +139,18 @@ void reactor::run_tasks() noexcept {
     if (_options.shuffle_seed != 0) {
         shuffle_ready();
     }
+    _runs_tasks = true;
     while (!_ready.empty()) {
         task& work = _ready.front();
         _ready.pop_front();
         _context.running = work.attached_at;
         work.run_and_dispose();
-        if (need_preempt()) {
-            return;
+        const bool over = _options.shuffle_seed != 0 ? draw() % 4 == 0 : need_preempt();
+        if (over) {
+            break;
         }
     }
+    _runs_tasks = false;
 }
 
 // Tasks that still wait would write to the ends of the list when they are woken by the death of
@@ -214,6 +223,11 @@ void reactor::sleep(steady_clock::time_point idle_since) noexcept {
     for (poller* source : _pollers) {
         source->woke_up();
     }
+}
+
+// Only tasks are misled: those who set up and look on from outside know what they did.
+bool reactor::draw_deferral() noexcept {
+    return _options.provokes && _options.shuffle_seed != 0 && _runs_tasks && draw() % 4 == 0;
 }
 
 // Draws a new order for what is ready; tasks that become ready later still come behind.

@@ -41,6 +41,10 @@ struct reactor_options {
     // For tests. Not zero: the order of ready tasks and the moments of preemption are drawn from a
     // generator with this seed.
     std::uint64_t shuffle_seed = 0;
+
+    // For tests that have a seed, to make it harder for them: some seeds preempt at every possible
+    // point, and in a checked build tasks find ready futures pending now and then.
+    bool provokes = false;
 };
 
 // Runs the tasks of one shard, and sleeps when there is nothing to do.
@@ -59,6 +63,7 @@ class reactor {
     task_list _ready;
     internal::shard_pulse _pulse;
     bool _stopping = false;
+    bool _runs_tasks = false;
 
     steady_clock::time_point _now;
     steady_clock::time_point _slice_end;
@@ -107,9 +112,11 @@ public:
 
 private:
     friend bool internal::time_slice_is_over() noexcept;
+    friend bool internal::draw_deferral() noexcept;
 
     void begin_slice() noexcept;
     bool slice_is_over() noexcept;
+    bool draw_deferral() noexcept;
     void run_tasks() noexcept;
     void forget_waiting() noexcept;
     bool ask_pollers() noexcept;

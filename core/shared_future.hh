@@ -19,7 +19,7 @@ class shared_result final : public waiting_task<T> {
 
 public:
     static std::shared_ptr<shared_result> wait_for(future<T>&& original) {
-        auto made = std::make_shared<shared_result>();
+        auto made = std::allocate_shared<shared_result>(task_allocator<shared_result>());
         made->attached_at = code_location::named("shared_future");
         made->_self = made;
         original.wait_with(*made);

@@ -2,7 +2,8 @@
 // shard. Everything that waits in a run queue is a task.
 #pragma once
 
-#include <miniss/core/this_shard.hh>
+#include <miniss/core/checked_build.hh>
+#include <miniss/core/task_memory.hh>
 
 namespace miniss {
 
@@ -23,7 +24,7 @@ struct task_ties {
 // Ownership: schedule() hands the task to its shard, run_and_dispose() gives it back to itself.
 //            Nobody else may destroy it in between.
 // Cost:      the link is part of the task, so queueing one neither fails nor allocates.
-class task : public internal::task_link {
+class task : public internal::task_link, public internal::in_task_memory {
 public:
     // Where in the program it was attached or started, for reports.
     code_location attached_at;
@@ -118,6 +119,18 @@ inline void wake(task& waiter) noexcept {
 
 // Looks at the clock and renews the credit. True when the time slice is over.
 bool time_slice_is_over() noexcept;
+
+bool draw_deferral() noexcept;
+
+// Whether a future that is ready shall be treated as if it were pending: sometimes, in a checked
+// build, where reactor_options::provokes.
+inline bool deferred_by_chance() noexcept {
+    if constexpr (is_checked_build) {
+        return draw_deferral();
+    } else {
+        return false;
+    }
+}
 
 }  // namespace internal
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <miniss/core/code_location.hh>
+#include <miniss/core/free_lists.hh>
+#include <miniss/core/stack_pool.hh>
 
 namespace miniss {
 
@@ -10,6 +12,8 @@ class mailbox;
 class timer_service;
 
 namespace internal {
+
+class fiber;
 
 // Ties a task to its neighbours in a list; the two ends of a list meet in a link of its own.
 struct task_link {
@@ -40,6 +44,9 @@ struct shard_context {
     reactor* loop = nullptr;
     timer_service* timers = nullptr;
     mailbox* mail = nullptr;
+    internal::fiber* running_fiber = nullptr;  // See thread.hh.
+    internal::stack_pool stacks{};
+    internal::free_lists free_memory{};  // See task_memory.hh.
 };
 
 // Null on a thread that plays no shard.

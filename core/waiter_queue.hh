@@ -9,7 +9,7 @@
 
 namespace miniss::internal {
 
-struct waiter : boost::intrusive::list_base_hook<> {
+struct waiter : in_task_memory, boost::intrusive::list_base_hook<> {
     promise<> ready;
     std::size_t wants = 0;
     virtual ~waiter() = default;

@@ -15,7 +15,7 @@ inline constexpr auto when_all_name = code_location::named("when_all");
 // Collects futures that become ready in any order. Everything that is already ready is only
 // moved; each pending one costs an allocation.
 template <typename... F>
-class all_collector {
+class all_collector : public in_task_memory {
     std::tuple<F...> _futures;
     std::size_t _pending_count = 1;  // The caller, until it has looked at all.
     promise<std::tuple<F...>> _done;
@@ -59,7 +59,7 @@ private:
 
 // The same for any number of futures of one type.
 template <typename F>
-class range_collector {
+class range_collector : public in_task_memory {
     std::vector<F> _futures;
     std::size_t _pending_count = 1;
     promise<std::vector<F>> _done;

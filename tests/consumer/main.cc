@@ -1,7 +1,9 @@
-// What another project writes: includes of every layer, a call to another shard, an option.
+// What another project writes: includes of every layer, a call to another shard, a fiber, an
+// option.
 #include <cstdio>
 
 #include <miniss/core/future.hh>
+#include <miniss/core/thread.hh>
 #include <miniss/net/http/server.hh>
 #include <miniss/net/listener.hh>
 #include <miniss/smp/app_template.hh>
@@ -19,6 +21,11 @@ int main(int argc, char** argv) {
             .then([&factor] {
                 return smp::submit_to(smp::count - 1, [factor] { return factor * 7; });
             })
-            .then([](unsigned product) { std::printf("%u\n", product); });
+            .then([](unsigned product) {
+                return async([product] {
+                    sleep(std::chrono::milliseconds(1)).get();
+                    std::printf("%u\n", product);
+                });
+            });
     });
 }

@@ -9,9 +9,14 @@ namespace {
 
 std::atomic<unsigned long> allocated{0};
 std::atomic<unsigned long> freed{0};
+std::atomic<unsigned long> fails_at{0};  // What `allocated` becomes then.
 
 void* allocate(std::size_t size_bytes) noexcept {
-    allocated.fetch_add(1, std::memory_order_relaxed);
+    const unsigned long count = allocated.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (count == fails_at.load(std::memory_order_relaxed)) {
+        freed.fetch_add(1, std::memory_order_relaxed);  // Nothing lives.
+        return nullptr;
+    }
     return std::malloc(size_bytes != 0 ? size_bytes : 1);
 }
 
@@ -49,6 +54,14 @@ void operator delete(void* memory, const std::nothrow_t&) noexcept { release(mem
 void operator delete[](void* memory, const std::nothrow_t&) noexcept { release(memory); }
 
 namespace miniss {
+
+failing_allocation::failing_allocation(unsigned long after_count) noexcept {
+    fails_at = allocated + after_count + 1;
+}
+
+failing_allocation::~failing_allocation() { fails_at = 0; }
+
+bool failing_allocation::has_failed() const noexcept { return allocated >= fails_at; }
 
 unsigned long allocation_count() noexcept { return allocated.load(std::memory_order_relaxed); }
 

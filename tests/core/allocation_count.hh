@@ -1,4 +1,4 @@
-// Counts the allocations of the core tests: the cost notes of the headers are promises.
+// Counts allocations, and makes some fail: what headers say of costs and of bad_alloc are promises.
 #pragma once
 
 namespace miniss {
@@ -16,5 +16,17 @@ public:
 
 // Allocations that were not freed yet.
 long live_allocation_count() noexcept;
+
+// While it lives, fails one allocation: that which comes after so many others. For one thread.
+class failing_allocation {
+public:
+    explicit failing_allocation(unsigned long after_count) noexcept;
+    failing_allocation(const failing_allocation&) = delete;
+    failing_allocation& operator=(const failing_allocation&) = delete;
+    ~failing_allocation();
+
+    // False if fewer were made until now.
+    bool has_failed() const noexcept;
+};
 
 }  // namespace miniss

@@ -1,6 +1,10 @@
 // Errors in chains: who gets them, and what becomes of those that nobody reads.
 #include <miniss/core/future.hh>
 
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -312,4 +316,25 @@ TEST_CASE("run_in_background() lets work go on and reports its failure", "[repor
 TEST_CASE("shard.run() gives the error of the future", "[future]") {
     test_shard shard(GENERATE(range(0u, 20u)));
     CHECK_THROWS_AS(shard.run([] { return failing(true, "x"); }), std::runtime_error);
+}
+
+// Hidden: it is run by the test below, in a process of its own.
+TEST_CASE("a failed future is dropped here, and nobody is told to expect it",
+          "[.][drops_failure]") {
+    (void)make_exception_future<>(std::runtime_error("dropped"));
+}
+
+TEST_CASE("a test program fails when a failure was ignored, though its tests passed", "[report]") {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const int nowhere = ::open("/dev/null", O_WRONLY);
+        ::dup2(nowhere, STDOUT_FILENO);
+        ::dup2(nowhere, STDERR_FILENO);
+        ::execl("/proc/self/exe", "test", "[drops_failure]", nullptr);
+        ::_exit(127);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 3);
 }

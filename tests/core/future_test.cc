@@ -29,7 +29,8 @@ TEST_CASE("then() on a ready future runs the callback even if the time slice is 
     test_shard shard(GENERATE(range(0u, 20u)));
     shard.run([] {
         while (!need_preempt()) {}
-        CHECK(make_ready_future<>().then([] {}).available());
+        const bool at_once = make_ready_future<>().then([] {}).available();
+        CHECK((at_once || internal::is_checked_build));  // There, chance may defer it.
     });
 }
 

@@ -149,12 +149,12 @@ TEST_CASE("an abort names its reason, or semaphore_aborted, also when it came be
 TEST_CASE("get_units() and with_semaphore() take limits too", "[semaphore]") {
     test_shard shard(GENERATE(range(0U, 20U)));
     semaphore units(1);
+    abort_source source;
+    source.request_abort();
+    CHECK_THROWS_AS(get_units(units, 2, source).get(), semaphore_aborted);
+    CHECK(with_semaphore(units, 1, 1s, [] { return 3; }).get() == 3);
+    bool ran = false;
     shard.run([&] {
-        abort_source source;
-        source.request_abort();
-        CHECK_THROWS_AS(get_units(units, 2, source).get(), semaphore_aborted);
-        CHECK(with_semaphore(units, 1, 1s, [] { return 3; }).get() == 3);
-        bool ran = false;
         return with_semaphore(units, 2, 1s, [&ran] { ran = true; })
             .then_wrapped([&](future<> ended) {
                 CHECK_THROWS_AS(ended.get(), semaphore_timed_out);

@@ -11,6 +11,7 @@ namespace {
 reactor_options options_with(std::uint64_t shuffle_seed) noexcept {
     reactor_options options;
     options.shuffle_seed = shuffle_seed;
+    options.provokes = sim_world::provokes;
     return options;
 }
 

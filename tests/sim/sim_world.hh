@@ -71,6 +71,9 @@ public:
     // So much effort without a rest is a livelock: a second or so.
     static constexpr std::size_t effort_max = 1'000'000;
 
+    // Whether shards get reactor_options::provokes.
+    inline static bool provokes = false;
+
     explicit sim_world(std::uint64_t seed) noexcept : _seed(seed), _random(seed) {}
     ~sim_world();
     sim_world(const sim_world&) = delete;

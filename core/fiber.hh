@@ -1,0 +1,23 @@
+// What the library knows of a fiber: it can be suspended, and it is the task that goes on with it.
+#pragma once
+
+#include <miniss/core/task.hh>
+
+namespace miniss::internal {
+
+class fiber : public task {
+public:
+    // Returns to whoever lets the fiber run; comes back when the fiber is run as a task again.
+    // Requires that it is the one that runs.
+    virtual void suspend() noexcept = 0;
+
+protected:
+    ~fiber() = default;
+};
+
+// Whether the caller runs in a fiber, and may wait.
+inline bool runs_in_fiber() noexcept {
+    return this_shard != nullptr && this_shard->running_fiber != nullptr;
+}
+
+}  // namespace miniss::internal
