@@ -23,12 +23,12 @@ chosen_backend choose_backend(backend_kind wanted) {
     }
 }
 
-std::unique_ptr<io_backend> make_backend(backend_kind kind) {
+std::unique_ptr<io_backend> make_backend(backend_kind kind, blocking_threads* threads) {
     switch (kind) {
     case backend_kind::io_uring:
-        return make_uring_backend();
+        return make_uring_backend(threads);
     case backend_kind::epoll:
-        return make_epoll_backend();
+        return make_epoll_backend(threads);
     case backend_kind::automatic:
         break;
     }

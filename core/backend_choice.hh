@@ -8,6 +8,8 @@
 
 namespace miniss {
 
+class blocking_threads;
+
 enum class backend_kind { automatic, io_uring, epoll };
 
 // Which one it came to.
@@ -21,7 +23,11 @@ struct chosen_backend {
 // Errors: std::system_error if `wanted` is io_uring and cannot be had.
 chosen_backend choose_backend(backend_kind wanted);
 
-// Makes one for the shard of the calling thread. Errors: std::system_error.
-std::unique_ptr<io_backend> make_backend(backend_kind kind);
+// Makes one for the shard of the calling thread.
+// Lifetime: the threads, which do the file operations that the kernel does not do by itself,
+// outlive
+//           the backend. Without them it starts some of its own once it needs them.
+// Errors:   std::system_error.
+std::unique_ptr<io_backend> make_backend(backend_kind kind, blocking_threads* threads = nullptr);
 
 }  // namespace miniss

@@ -14,12 +14,40 @@ class heap_owner final : public buffer_owner {
     }
 };
 
+// Sits behind the bytes it owns, so that they can begin where they must.
+class aligned_owner final : public buffer_owner {
+    char* _memory;
+    std::align_val_t _alignment;
+
+    void free_memory() noexcept override {
+        char* memory = _memory;
+        const auto alignment = _alignment;
+        this->~aligned_owner();
+        ::operator delete(static_cast<void*>(memory), alignment);
+    }
+
+public:
+    aligned_owner(char* memory, std::size_t alignment) noexcept
+        : _memory(memory), _alignment(std::align_val_t(alignment)) {}
+};
+
 }  // namespace
 
 owned_memory allocate_buffer(std::size_t size_bytes) {
     void* memory = ::operator new(sizeof(heap_owner) + size_bytes);
     auto* owner = ::new (memory) heap_owner;
     return {reinterpret_cast<char*>(owner + 1), owner};
+}
+
+owned_memory allocate_aligned_buffer(std::size_t alignment, std::size_t size_bytes) {
+    if (alignment <= alignof(heap_owner)) {
+        return allocate_buffer(size_bytes);
+    }
+    const std::size_t owner_place =
+        (size_bytes + alignof(aligned_owner) - 1) / alignof(aligned_owner) * alignof(aligned_owner);
+    void* memory = ::operator new(owner_place + sizeof(aligned_owner), std::align_val_t(alignment));
+    auto* data = static_cast<char*>(memory);
+    return {data, ::new (data + owner_place) aligned_owner(data, alignment)};
 }
 
 }  // namespace miniss::internal

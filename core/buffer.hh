@@ -39,6 +39,8 @@ struct owned_memory {
 
 // One allocation for the bytes and their owner. Throws std::bad_alloc.
 owned_memory allocate_buffer(std::size_t size_bytes);
+// The same at an address that is a multiple of `alignment`, a power of two.
+owned_memory allocate_aligned_buffer(std::size_t alignment, std::size_t size_bytes);
 
 }  // namespace internal
 
@@ -81,6 +83,16 @@ public:
         adopt(owner);
     }
 
+    // Uninitialised memory at an address that is a multiple of `alignment`, a power of two.
+    // Throws std::bad_alloc.
+    static temporary_buffer aligned(std::size_t alignment, std::size_t size_bytes) {
+        const auto memory = internal::allocate_aligned_buffer(alignment, size_bytes);
+        return temporary_buffer(reinterpret_cast<CharType*>(memory.data), size_bytes, memory.owner);
+    }
+    static temporary_buffer copy_of(std::basic_string_view<CharType> source) {
+        return temporary_buffer(source.data(), source.size());
+    }
+
     temporary_buffer(temporary_buffer&& other) noexcept
         : _data(std::exchange(other._data, nullptr)),
           _size(std::exchange(other._size, 0)),
@@ -115,6 +127,9 @@ public:
     }
     // A copy of its own.
     temporary_buffer clone() const { return temporary_buffer(_data, _size); }
+
+    // The first `size_bytes` bytes, as another reference.
+    temporary_buffer prefix(std::size_t size_bytes) noexcept { return share(0, size_bytes); }
 
     // Forgets the first `size_bytes` bytes, or all behind the first `size_bytes`.
     void trim_front(std::size_t size_bytes) noexcept {

@@ -14,18 +14,14 @@
 #include <vector>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/blocking_file_ops.hh>
+#include <miniss/core/file_request.hh>
 #include <miniss/core/kernel_sockets.hh>
+#include <miniss/core/overloaded.hh>
 
 namespace miniss {
 
 namespace {
-
-template <typename... F>
-struct overloaded : F... {
-    using F::operator()...;
-};
-template <typename... F>
-overloaded(F...) -> overloaded<F...>;  // clang 14 does not deduce aggregates by itself.
 
 class descriptor {
 public:
@@ -84,9 +80,10 @@ class epoll_backend final : public io_backend {
     std::size_t _in_flight_count = 0;
     std::array<epoll_event, 256> _events{};
     std::unique_ptr<char[]> _scratch = std::make_unique<char[]>(scratch_bytes);
+    internal::blocking_file_ops _files;
 
 public:
-    epoll_backend() {
+    explicit epoll_backend(blocking_threads* threads) : _files(*this, threads) {
         epoll_event event{};
         event.events = EPOLLIN | EPOLLET;
         event.data.fd = _wake.fd;
@@ -97,6 +94,13 @@ public:
 
     void submit(const io_op& op, io_completion& waiter) noexcept override {
         waiter.submitted_op = op;
+        if (const auto* file = std::get_if<file_op>(&op)) {
+            if (const auto* closed = std::get_if<close_request>(&file->request->call)) {
+                forget(closed->fd);
+            }
+            _files.submit(waiter);
+            return;
+        }
         const int fd = fd_of(waiter);
         if (static_cast<std::size_t>(fd) >= _states.size()) {
             _states.resize(static_cast<std::size_t>(fd) * 2 + 16);
@@ -111,6 +115,9 @@ public:
     }
 
     void cancel(io_completion& waiter) noexcept override {
+        if (std::holds_alternative<file_op>(waiter.submitted_op)) {
+            return;  // It ends by itself.
+        }
         direction& way = way_of(waiter);
         if (way.waiter == &waiter) {
             way.cancelled = true;
@@ -128,12 +135,15 @@ public:
         }
     }
 
-    std::size_t operations_in_flight() const noexcept override { return _in_flight_count; }
+    std::size_t operations_in_flight() const noexcept override {
+        return _in_flight_count + _files.in_flight_count();
+    }
 
     bool poll() noexcept override {
         const bool tried = try_all();
         collect_events(std::chrono::nanoseconds::zero());
-        return try_all() || tried;
+        const bool tried_again = try_all();
+        return _files.poll() || tried_again || tried;
     }
 
     void wait_until(steady_clock::time_point deadline) noexcept override {
@@ -144,6 +154,7 @@ public:
                            ? std::chrono::nanoseconds::max()
                            : std::max(deadline - now(), steady_clock::duration::zero()));
         try_all();
+        _files.poll();
     }
 
     void wake() noexcept override {
@@ -158,7 +169,9 @@ public:
 
 private:
     static int fd_of(const io_completion& waiter) noexcept {
-        return std::visit([](const auto& op) { return op.fd; }, waiter.submitted_op);
+        return std::visit(overloaded{[](const auto& op) { return op.fd; },
+                                     [](const file_op&) { return -1; }},  // Not tried here.
+                          waiter.submitted_op);
     }
 
     direction& way_of(const io_completion& waiter) noexcept {
@@ -426,6 +439,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<io_backend> make_epoll_backend() { return std::make_unique<epoll_backend>(); }
+std::unique_ptr<io_backend> make_epoll_backend(blocking_threads* threads) {
+    return std::make_unique<epoll_backend>(threads);
+}
 
 }  // namespace miniss

@@ -7,8 +7,10 @@
 
 namespace miniss {
 
+class blocking_threads;
+
 // Errors: std::system_error EMFILE, ENFILE, ENOMEM.
 // Shard:  must be used and destroyed by one thread.
-std::unique_ptr<io_backend> make_epoll_backend();
+std::unique_ptr<io_backend> make_epoll_backend(blocking_threads* threads = nullptr);
 
 }  // namespace miniss

@@ -15,6 +15,8 @@
 
 namespace miniss {
 
+struct file_request;
+
 // The clocks of this project; what they say comes from a backend.
 using steady_clock = std::chrono::steady_clock;
 using system_clock = std::chrono::system_clock;
@@ -58,7 +60,13 @@ struct readable_op {
 struct writable_op {
     int fd;
 };
-using io_op = std::variant<accept_op, connect_op, receive_op, send_op, readable_op, writable_op>;
+// Makes a system call about files (core/file_request.hh), and completes with what it returns. If
+// one is cancelled before the kernel has begun with it, it completes with -ECANCELED.
+struct file_op {
+    const file_request* request;
+};
+using io_op =
+    std::variant<accept_op, connect_op, receive_op, send_op, readable_op, writable_op, file_op>;
 
 // Someone who waits for one I/O operation.
 //
@@ -113,6 +121,9 @@ public:
     // failed already, and -EAGAIN if it would wait. What did not fit into memory (-ENOMEM) is lost.
     virtual int send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept = 0;
     virtual int receive_datagrams(int fd, std::span<received_datagram> into) noexcept = 0;
+    // Moves at most `size_bytes` bytes from a pipe, which has as many, into a stream socket. How
+    // many went; -EAGAIN if it would wait.
+    virtual int send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept = 0;
     // No operation on `fd` may be under way.
     virtual void close(int fd) noexcept = 0;
 };

@@ -104,7 +104,7 @@ future<> input_stream<char>::skip(std::size_t size_bytes) {
 
 future<> output_stream<char>::write(std::string_view bytes) {
     append(bytes);
-    return flush_if_much();
+    return put_if_much();
 }
 
 future<> output_stream<char>::write(temporary_buffer<char> bytes) {
@@ -115,7 +115,7 @@ future<> output_stream<char>::write(temporary_buffer<char> bytes) {
         _pieces_bytes += bytes.size();
         _pieces.push_back(std::move(bytes));
     }
-    return flush_if_much();
+    return put_if_much();
 }
 
 future<> output_stream<char>::write(gather_list&& pieces) {
@@ -124,7 +124,7 @@ future<> output_stream<char>::write(gather_list&& pieces) {
         _pieces_bytes += piece.size();
         _pieces.push_back(std::move(piece));
     }
-    return flush_if_much();
+    return put_if_much();
 }
 
 void output_stream<char>::append(std::string_view bytes) {
@@ -160,21 +160,20 @@ void output_stream<char>::finish_tail() {
     _tail_used_bytes = 0;
 }
 
-future<> output_stream<char>::flush_if_much() {
+gather_list output_stream<char>::take_all() {
+    finish_tail();
+    _pieces_bytes = 0;
+    return std::exchange(_pieces, {});
+}
+
+future<> output_stream<char>::put_if_much() {
     if (_pieces_bytes + _tail_used_bytes < unsent_bytes_max) {
         return make_ready_future<>();
     }
-    return flush();
+    return _sink->put(take_all());
 }
 
-future<> output_stream<char>::flush() {
-    finish_tail();
-    if (_pieces.empty()) {
-        return make_ready_future<>();
-    }
-    _pieces_bytes = 0;
-    return _sink->put(std::exchange(_pieces, {}));
-}
+future<> output_stream<char>::flush() { return _sink->flush(take_all()); }
 
 future<> output_stream<char>::close() {
     return flush().finally([this] { return _sink->close(); });

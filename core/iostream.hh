@@ -29,6 +29,10 @@ public:
     virtual ~data_sink() = default;
     // Takes all pieces, and keeps them until they are sent. One call at a time.
     virtual future<> put(gather_list&& pieces) = 0;
+    // The same, also for no pieces; ready once everything is where it is to go.
+    virtual future<> flush(gather_list&& pieces) {
+        return pieces.empty() ? make_ready_future<>() : put(std::move(pieces));
+    }
     // Tells the other side that nothing more will come.
     virtual future<> close() = 0;
 };
@@ -120,7 +124,8 @@ public:
 private:
     void append(std::string_view bytes);
     void finish_tail();
-    future<> flush_if_much();
+    gather_list take_all();
+    future<> put_if_much();
 };
 
 }  // namespace miniss

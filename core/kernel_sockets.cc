@@ -1,6 +1,7 @@
 #include <miniss/core/kernel_sockets.hh>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
@@ -36,6 +37,29 @@ bool is_left_over(const sockaddr* address, socklen_t address_bytes) noexcept {
     ::close(probe);
     return refused;
 }
+
+// splice() has no flag against the signal that tells of a peer that is gone. While this lives it
+// waits; if one came, it is dropped.
+class no_sigpipe {
+    sigset_t _pipe_only;
+    sigset_t _before;
+
+public:
+    no_sigpipe() noexcept {
+        ::sigemptyset(&_pipe_only);
+        ::sigaddset(&_pipe_only, SIGPIPE);
+        ::pthread_sigmask(SIG_BLOCK, &_pipe_only, &_before);
+    }
+    no_sigpipe(const no_sigpipe&) = delete;
+    no_sigpipe& operator=(const no_sigpipe&) = delete;
+    ~no_sigpipe() {
+        const int error = errno;
+        const timespec at_once{};
+        while (::sigtimedwait(&_pipe_only, nullptr, &at_once) == -1 && errno == EINTR) {}
+        ::pthread_sigmask(SIG_SETMASK, &_before, nullptr);
+        errno = error;
+    }
+};
 
 }  // namespace
 
@@ -133,6 +157,22 @@ int kernel_sockets::receive_datagrams(int fd, std::span<received_datagram> into)
     } catch (const std::bad_alloc&) {
         return -ENOMEM;
     }
+}
+
+// Only a non-blocking socket keeps splice() from waiting.
+int kernel_sockets::send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    const bool blocks = (flags & O_NONBLOCK) == 0;
+    if (flags < 0 || (blocks && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)) {
+        return -errno;
+    }
+    const no_sigpipe here;
+    const auto sent = ::splice(pipe, nullptr, fd, nullptr, size_bytes, SPLICE_F_NONBLOCK);
+    const int result = sent < 0 ? -errno : static_cast<int>(sent);
+    if (blocks) {
+        (void)::fcntl(fd, F_SETFL, flags);
+    }
+    return result;
 }
 
 // Nothing can be done about an error, and the descriptor is gone even then (close(2)).

@@ -11,9 +11,12 @@
 #include <vector>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/blocking_file_ops.hh>
 #include <miniss/core/kernel_sockets.hh>
+#include <miniss/core/overloaded.hh>
 #include <miniss/core/uring_buffer_ring.hh>
 #include <miniss/core/uring_cancels.hh>
+#include <miniss/core/uring_files.hh>
 
 namespace miniss {
 
@@ -22,13 +25,6 @@ namespace {
 [[noreturn]] void throw_errno(int error, const char* what) {
     throw std::system_error(error, std::system_category(), what);
 }
-
-template <typename... F>
-struct overloaded : F... {
-    using F::operator()...;
-};
-template <typename... F>
-overloaded(F...) -> overloaded<F...>;  // clang 14 does not deduce aggregates by itself.
 
 // Makes the ring before everything that needs one, and destroys it after them.
 class ring_owner {
@@ -83,12 +79,18 @@ class uring_backend final : public io_backend {
     std::vector<io_completion*> _starved;
     std::vector<io_completion*> _starved_and_cancelled;
     internal::uring_cancels _cancels;
+    internal::blocking_file_ops _blocking;
 
 public:
-    uring_backend() { arm_wake(); }
+    explicit uring_backend(blocking_threads* threads) : _blocking(*this, threads) { arm_wake(); }
 
     void submit(const io_op& op, io_completion& waiter) noexcept override {
         waiter.submitted_op = op;
+        if (const auto* file = std::get_if<file_op>(&op);
+            file != nullptr && !internal::uring_makes(*file->request)) {
+            _blocking.submit(waiter);
+            return;
+        }
         waiter.under_way = true;
         waiter.cancel_asked = false;
         waiter.cancel_number = 0;
@@ -119,7 +121,9 @@ public:
         io_uring_sqe_set_data64(sqe, kind_of_cancel_all);
     }
 
-    std::size_t operations_in_flight() const noexcept override { return _in_flight_count; }
+    std::size_t operations_in_flight() const noexcept override {
+        return _in_flight_count + _blocking.in_flight_count();
+    }
 
     bool poll() noexcept override {
         // Both reads are of memory that is shared with the kernel: no system call if there is
@@ -177,6 +181,7 @@ private:
                 [sqe](const send_op& op) { prepare_send(sqe, op); },
                 [sqe](const readable_op& op) { io_uring_prep_poll_add(sqe, op.fd, POLLIN); },
                 [sqe](const writable_op& op) { io_uring_prep_poll_add(sqe, op.fd, POLLOUT); },
+                [sqe](const file_op& op) { internal::prepare_file_request(sqe, *op.request); },
             },
             waiter.submitted_op);
         io_uring_sqe_set_data(sqe, &waiter);
@@ -254,6 +259,7 @@ private:
                 break;
             }
         }
+        completed |= _blocking.poll();
         return restart_starved() || completed;
     }
 
@@ -334,6 +340,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<io_backend> make_uring_backend() { return std::make_unique<uring_backend>(); }
+std::unique_ptr<io_backend> make_uring_backend(blocking_threads* threads) {
+    return std::make_unique<uring_backend>(threads);
+}
 
 }  // namespace miniss

@@ -7,6 +7,8 @@
 
 namespace miniss {
 
+class blocking_threads;
+
 // Makes the ring of the calling thread's shard.
 //
 // Needs a kernel that defers completions to the thread that waits for them
@@ -17,6 +19,6 @@ namespace miniss {
 //         kernel.io_uring_disabled), ENOSYS or EINVAL (kernel too old, or miniss was built
 //         without io_uring), ENOMEM (locked memory limit).
 // Shard:  must be called, used and destroyed by one thread.
-std::unique_ptr<io_backend> make_uring_backend();
+std::unique_ptr<io_backend> make_uring_backend(blocking_threads* threads = nullptr);
 
 }  // namespace miniss

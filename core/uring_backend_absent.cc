@@ -6,7 +6,7 @@
 
 namespace miniss {
 
-std::unique_ptr<io_backend> make_uring_backend() {
+std::unique_ptr<io_backend> make_uring_backend(blocking_threads*) {
     throw std::system_error(ENOSYS, std::system_category(), "this build has no io_uring");
 }
 

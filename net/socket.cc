@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include <miniss/core/reactor.hh>
+#include <miniss/net/file_sender.hh>
 #include <miniss/timer/timer.hh>
 
 namespace miniss {
@@ -111,6 +112,24 @@ void connected_socket::set_keepalive_parameters(const tcp_keepalive_params& para
     set(TCP_KEEPIDLE, parameters.idle.count());
     set(TCP_KEEPINTVL, parameters.interval.count());
     set(TCP_KEEPCNT, parameters.count);
+}
+
+future<> connected_socket::send_file(const file& source, std::uint64_t offset,
+                                     std::uint64_t size_bytes) {
+    std::unique_ptr<internal::file_sender> sender;
+    try {
+        sender = std::make_unique<internal::file_sender>(*_socket.operator->(), source, offset,
+                                                         size_bytes);
+    } catch (const std::system_error&) {
+        return current_exception_as_future<>();
+    }
+    auto sent = sender->run();
+    return sent.then_wrapped([sender = std::move(sender)](future<> ended) {
+        if (ended.failed()) {
+            sender->end_output();
+        }
+        return ended;
+    });
 }
 
 int connected_socket::release() noexcept {

@@ -122,6 +122,14 @@ future<> stream_socket::sender::put(gather_list&& pieces) {
     return sent;
 }
 
+future<> stream_socket::sender::wait_writable() {
+    MINISS_ASSERT(!_writer);
+    _waits_for_room = true;
+    auto ready = _writer.emplace().get_future();
+    _socket._backend.submit(writable_op{_socket._fd}, *this);
+    return ready;
+}
+
 void stream_socket::sender::cancel() noexcept {
     if (_writer) {
         _socket._backend.cancel(*this);
@@ -137,7 +145,8 @@ void stream_socket::sender::complete(io_result&& result) noexcept {
     auto writer = std::move(*_writer);
     _writer.reset();
     _pieces.clear();
-    if (result.value >= 0 && static_cast<std::size_t>(result.value) == _sending_bytes) {
+    const bool was_room = std::exchange(_waits_for_room, false) && result.value >= 0;
+    if (was_room || (result.value >= 0 && std::size_t(result.value) == _sending_bytes)) {
         writer.set_value();
     } else if (_ended) {
         writer.set_exception(error_of(EPIPE, "send"));
@@ -167,7 +176,7 @@ void stream_socket::drop_reference() noexcept {
 }
 
 void stream_socket::close_when_idle() noexcept {
-    if (_reference_count == 0 && !_receiver.armed() && !_sender.armed()) {
+    if (_reference_count == 0 && !_held_for_file && !_receiver.armed() && !_sender.armed()) {
         if (_fd >= 0) {
             _backend.sockets().close(_fd);
         }

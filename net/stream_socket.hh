@@ -54,11 +54,13 @@ class stream_socket {
         std::size_t _sending_bytes = 0;
         msghdr _message{};
         std::optional<promise<>> _writer;
+        bool _waits_for_room = false;
         bool _ended = false;
 
     public:
         explicit sender(stream_socket& socket) noexcept : _socket(socket) {}
         future<> put(gather_list&& pieces);
+        future<> wait_writable();
         void end() noexcept;
         void cancel() noexcept;
         bool armed() const noexcept { return _writer.has_value(); }
@@ -68,6 +70,7 @@ class stream_socket {
     io_backend& _backend;
     int _fd;
     unsigned _reference_count = 0;
+    bool _held_for_file = false;
     receiver _receiver{*this};
     sender _sender{*this};
 
@@ -87,6 +90,21 @@ public:
     // Sends all pieces, and keeps them until then. One call at a time.
     // Errors: std::system_error EPIPE, ECONNRESET, ETIMEDOUT; how much was sent is then unknown.
     future<> put(gather_list&& pieces) { return _sender.put(std::move(pieces)); }
+
+    // Waits until the socket takes more. Fails, and is called, like put().
+    future<> wait_writable() { return _sender.wait_writable(); }
+
+    // While a file is sent, the socket stays, even if nobody has a reference any more: the sender
+    // of the file should then give up. Nothing else may be sent.
+    void hold_for_file() noexcept {
+        MINISS_ASSERT(!_held_for_file && !_sender.armed());
+        _held_for_file = true;
+    }
+    void let_go_of_file() noexcept {
+        _held_for_file = false;
+        close_when_idle();
+    }
+    bool abandoned() const noexcept { return _reference_count == 0; }
 
     // Receives no more; a get() that waits fails.
     void end_input() noexcept;

@@ -172,6 +172,12 @@ app_template& app_template::add_option(const std::string& name, std::chrono::mil
     return *this;
 }
 
+app_template& app_template::add_arguments(const std::string& name, std::vector<std::string>& values,
+                                          const std::string& help) {
+    _implementation->parser.add_option(name, values, help)->type_name("");
+    return *this;
+}
+
 app_template& app_template::add_flag(const std::string& name, bool& value,
                                      const std::string& help) {
     _implementation->parser.add_flag(name, value, help);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include <miniss/core/future.hh>
 #include <miniss/smp/runtime.hh>
@@ -48,6 +49,9 @@ public:
     // With a unit: 500ms, 2s, 1m, 1h.
     app_template& add_option(const std::string& name, std::chrono::milliseconds& value,
                              const std::string& help);
+    // What stands on the command line without an option in front of it.
+    app_template& add_arguments(const std::string& name, std::vector<std::string>& values,
+                                const std::string& help);
     app_template& add_flag(const std::string& name, bool& value, const std::string& help);
 
     // main returns nothing, an int (the exit status), or a future of these.

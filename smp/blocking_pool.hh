@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include <miniss/core/blocking_threads.hh>
 #include <miniss/core/semaphore.hh>
 #include <miniss/smp/borrowed_thread.hh>
 #include <miniss/smp/outside_letter.hh>
@@ -16,16 +17,18 @@ namespace internal {
 // A call on its way to a thread of the pool and back.
 //
 // Ownership: its home shard allocates and frees it.
-class blocking_call : public outside_letter {
+class blocking_call : public outside_letter, public blocking_job {
 public:
     mailbox* home = nullptr;
     bool refused = false;  // There was no thread to do it.
 
-    // On a thread of the pool.
-    virtual void work() noexcept = 0;
+    void work() noexcept final;
+    void refuse() noexcept final;
 
 protected:
     ~blocking_call() = default;
+    // On a thread of the pool.
+    virtual void call() noexcept = 0;
     // At home, when it is back.
     void leave_pool() noexcept;
 };
@@ -35,21 +38,19 @@ void send_to_pool(blocking_call& call) noexcept;
 
 }  // namespace internal
 
-// Starts a thread when there is work and no idle one, up to its limit; they end with the runtime.
-// They are called miniss/pool-0 and so on, take no signals, and may run on all CPUs that the
-// program may, also those of shards: the kernel finds them a place where there is one.
+// The threads end with the runtime, and may run on all CPUs that the program may, also those of
+// shards: the kernel finds them a place where there is one.
 //
 // Of the calls of one shard at most places_per_shard are in the queue or at work; further ones wait
 // on the shard, in order.
 //
 // Shard: any, but the constructor and destructor.
 class blocking_pool {
-    const internal::borrowed_thread& _starter;
-    unsigned _thread_max;
     std::vector<std::unique_ptr<semaphore>> _places;  // By shard, each touched by that one only.
 
     struct shared;
     std::unique_ptr<shared> _shared;
+    blocking_threads _threads;
 
 public:
     static constexpr std::size_t places_per_shard = 128;
@@ -70,9 +71,8 @@ public:
     // A call is back. True if the pool is closed and that was the last one.
     bool finish() noexcept;
 
-private:
-    void live(unsigned id) noexcept;
-    bool start_thread() noexcept;
+    // For other work; what of that is in the queue is refused by close() too.
+    blocking_threads& threads() noexcept { return _threads; }
 };
 
 namespace internal {
@@ -90,7 +90,7 @@ public:
         return future<T>::make_pending(_result, code_location::named("call in the pool"));
     }
 
-    void work() noexcept override {
+    void call() noexcept override {
         try {
             if constexpr (std::is_void_v<T>) {
                 _func();

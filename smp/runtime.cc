@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/signals_blocked.hh>
 #include <miniss/smp/alien.hh>
 #include <miniss/smp/blocking_pool.hh>
 #include <miniss/smp/borrowed_thread.hh>
@@ -19,7 +20,6 @@
 #include <miniss/smp/dump_tasks.hh>
 #include <miniss/smp/mailbox.hh>
 #include <miniss/smp/rendezvous.hh>
-#include <miniss/smp/signals_blocked.hh>
 #include <miniss/smp/smp.hh>
 #include <miniss/smp/stall_detector.hh>
 #include <miniss/smp/stop_watch.hh>
@@ -84,9 +84,9 @@ struct shard {
     mailbox mail;
 
     shard(unsigned id, backend_kind kind, const reactor_options& options, post_office& office,
-          const std::atomic<bool>& stopping, stop_watch& watch)
+          const std::atomic<bool>& stopping, stop_watch& watch, blocking_threads& threads)
         : context{.id = id},
-          backend(make_backend(kind)),
+          backend(make_backend(kind, &threads)),
           loop(context, *backend, options),
           timers(loop),
           listener(loop, stopping, watch),
@@ -245,7 +245,8 @@ void runtime::live(unsigned id, task& main) noexcept {
     try {
         (void)pthread_setname_np(pthread_self(), ("miniss/" + std::to_string(id)).c_str());
         bind_this_thread(_facts.placements[id]);
-        here.emplace(id, _facts.backend, _reactor_options, _office, _stopping, _watch);
+        here.emplace(id, _facts.backend, _reactor_options, _office, _stopping, _watch,
+                     _pool->threads());
         _backends[id] = here->backend.get();
     } catch (...) {
         _errors[id] = std::current_exception();

@@ -1,6 +1,8 @@
 // Buffers: who shares which bytes, and when they are freed.
 #include <miniss/core/buffer.hh>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -154,4 +156,24 @@ TEST_CASE("buffers may be made of any type of byte", "[buffer]") {
     temporary_buffer<unsigned char> some(bytes, 2);
     CHECK(some[0] == 0xff);
     CHECK(some.share(1, 1)[0] == 0x00);
+}
+
+TEST_CASE("an aligned buffer begins at a multiple of its alignment, whatever its size",
+          "[buffer]") {
+    const std::size_t alignment = GENERATE(1u, 8u, 16u, 512u, 4096u);
+    const std::size_t size_bytes = GENERATE(0u, 1u, 511u, 5000u);
+    auto bytes = temporary_buffer<char>::aligned(alignment, size_bytes);
+    CHECK(bytes.size() == size_bytes);
+    CHECK(reinterpret_cast<std::uintptr_t>(bytes.get()) % alignment == 0);
+    std::fill_n(bytes.get_write(), size_bytes, 'x');
+    auto shared = bytes.prefix(size_bytes / 2);
+    bytes = temporary_buffer<char>();
+    CHECK(shared.view() == std::string(size_bytes / 2, 'x'));
+}
+
+TEST_CASE("a copy of a text is its own", "[buffer]") {
+    std::string text = "original";
+    const auto copy = temporary_buffer<char>::copy_of(text);
+    text = "changed!";
+    CHECK(copy.view() == "original");
 }

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include <miniss/tests/catch.hh>
@@ -27,5 +29,10 @@ public:
     std::string path(const std::string& name) const { return _path + "/" + name; }
     std::filesystem::path whole() const { return _path; }
 };
+
+inline std::string content_of(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
 
 }  // namespace miniss

@@ -4,20 +4,19 @@
 #include <cerrno>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/kernel_files.hh>
+#include <miniss/core/overloaded.hh>
 
 namespace miniss::sim {
 
 namespace {
 
-template <typename... F>
-struct overloaded : F... {
-    using F::operator()...;
-};
-template <typename... F>
-overloaded(F...) -> overloaded<F...>;  // clang 14 does not deduce aggregates by itself.
+constexpr int no_socket = -1;
 
 int fd_of(const io_op& op) noexcept {
-    return std::visit([](const auto& each) { return each.fd; }, op);
+    return std::visit(overloaded{[](const auto& each) { return each.fd; },
+                                 [](const file_op&) { return no_socket; }},
+                      op);
 }
 
 io_result result_of(int value, bool more = false) noexcept {
@@ -47,8 +46,12 @@ sim_backend::~sim_backend() {
 
 void sim_backend::submit(const io_op& op, io_completion& waiter) noexcept {
     waiter.submitted_op = op;
-    _network.enter(fd_of(op));
-    _operations.push_back({&waiter});
+    operation& added = _operations.emplace_back(operation{&waiter});
+    if (std::holds_alternative<file_op>(op)) {
+        added.due = _clock.in(_random.delay(file_latency_max));
+    } else {
+        _network.enter(fd_of(op));
+    }
 }
 
 void sim_backend::cancel(io_completion& waiter) noexcept {
@@ -103,6 +106,7 @@ bool sim_backend::attempt(entry tried) {
                 },
                 [&](const receive_op& receive) { return attempt_receive(tried, receive); },
                 [&](const send_op& send) { return attempt_send(tried, send); },
+                [&](const file_op& file) { return attempt_file(tried, file); },
                 [&](const readable_op& readable) {
                     return attempt_plain(
                         tried, _network.readable(readable.fd) ? std::optional(0) : std::nullopt);
@@ -167,11 +171,40 @@ bool sim_backend::attempt_send(entry tried, const send_op& op) {
     }
 }
 
+// Short reads and writes happen by chance.
+bool sim_backend::attempt_file(entry tried, const file_op& op) {
+    if (tried->due > _clock.now()) {
+        return false;
+    }
+    file_request request = *op.request;
+    if (const std::optional<int> error = file_fault(request)) {
+        finish(tried, result_of(*error));
+        return true;
+    }
+    if (auto* read = std::get_if<read_request>(&request.call)) {
+        read->size_bytes = file_piece(read->size_bytes);
+    } else if (auto* write = std::get_if<write_request>(&request.call)) {
+        write->size_bytes = file_piece(write->size_bytes);
+    }
+    finish(tried, result_of(make_file_call(request)));
+    return true;
+}
+
+// A disk does not stop in the middle of a block.
+std::size_t sim_backend::file_piece(std::size_t size_bytes) noexcept {
+    constexpr std::size_t block_bytes = 4096;
+    const std::size_t piece = _random.piece(size_bytes);
+    return size_bytes % block_bytes != 0 ? piece
+                                         : (piece + block_bytes - 1) / block_bytes * block_bytes;
+}
+
 // Takes the operation out before completing it, as its waiter may start the next one.
 void sim_backend::finish(entry finished, io_result&& result) {
     io_completion& waiter = *finished->waiter;
     if (!result.more) {
-        _network.leave(fd_of(waiter.submitted_op));
+        if (const int fd = fd_of(waiter.submitted_op); fd != no_socket) {
+            _network.leave(fd);
+        }
         _operations.erase(finished);
     }
     waiter.complete(std::move(result));

@@ -1,8 +1,11 @@
 // The io_backend of one simulated shard: no system call, no thread, no real time.
 #pragma once
 
+#include <functional>
 #include <list>
+#include <optional>
 
+#include <miniss/core/file_request.hh>
 #include <miniss/core/reactor.hh>
 #include <miniss/tests/sim/sim_network.hh>
 
@@ -10,12 +13,15 @@ namespace miniss::sim {
 
 // Tries every operation in each poll(), in an order drawn from the world's seed.
 //
+// Files are the real ones; what is simulated is how long they take, and short reads and writes.
+//
 // A cancelled operation may still get some of its work done first, as in the kernel.
 class sim_backend final : public io_backend {
     struct operation {
         io_completion* waiter;
         bool cancelled = false;
-        std::size_t done_bytes = 0;  // Of a send.
+        std::size_t done_bytes = 0;         // Of a send.
+        steady_clock::time_point due = {};  // Of a file's.
     };
     using operation_list = std::list<operation>;
     using entry = operation_list::iterator;
@@ -32,6 +38,13 @@ public:
     sim_backend(sim_clock& clock, sim_random& random, sim_network& network) noexcept
         : _clock(clock), _random(random), _network(network) {}
     ~sim_backend() override;
+
+    // How long a file operation takes at most.
+    static constexpr std::chrono::nanoseconds file_latency_max = std::chrono::microseconds(200);
+    // For tests: what a file operation fails with (-errno) instead of being done.
+    std::function<std::optional<int>(const file_request&)> file_fault = [](const file_request&) {
+        return std::nullopt;
+    };
 
     // How often a turn may ask for the time.
     static constexpr std::size_t question_count_max = 10'000;
@@ -70,6 +83,8 @@ private:
     bool attempt_plain(entry tried, std::optional<int> result);
     bool attempt_receive(entry tried, const receive_op& op);
     bool attempt_send(entry tried, const send_op& op);
+    bool attempt_file(entry tried, const file_op& op);
+    std::size_t file_piece(std::size_t size_bytes) noexcept;
     void finish(entry finished, io_result&& result);
 };
 

@@ -1,5 +1,7 @@
 #include <miniss/tests/sim/sim_network.hh>
 
+#include <unistd.h>
+
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -125,6 +127,20 @@ int sim_network::remote_address(int fd, sockaddr* address, socklen_t* address_by
     }
     asked.remote.copy_to(address, address_bytes);
     return 0;
+}
+
+int sim_network::send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept {
+    std::string& bytes = socket_of(fd).from_pipe;
+    if (const std::size_t have_bytes = bytes.size(); have_bytes < size_bytes) {
+        bytes.resize(size_bytes);
+        const auto got = ::read(pipe, bytes.data() + have_bytes, size_bytes - have_bytes);
+        MINISS_ASSERT(got == static_cast<ssize_t>(size_bytes - have_bytes));
+    }
+    const std::optional<int> sent = try_send(fd, bytes.data(), size_bytes);
+    if (sent && *sent > 0) {
+        bytes.erase(0, static_cast<std::size_t>(*sent));
+    }
+    return sent.value_or(-EAGAIN);
 }
 
 void sim_network::close(int fd) noexcept {

@@ -39,6 +39,7 @@ class sim_network final : public socket_calls {
         std::optional<attempt> connecting;
         std::shared_ptr<sim_connection> connection;
         unsigned side = 0;
+        std::string from_pipe;  // Taken out of a real pipe, and not sent yet.
         bool datagrams = false;
         std::deque<sim_datagram> inbox;
         std::optional<steady_clock::time_point> refused;  // From then on it knows of a refusal.
@@ -72,6 +73,7 @@ public:
     int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
     int send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept override;
     int receive_datagrams(int fd, std::span<received_datagram> into) noexcept override;
+    int send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept override;
     void close(int fd) noexcept override;
 
     // Each gives what the operation would complete with, or nothing if it would wait.
