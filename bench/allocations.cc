@@ -20,17 +20,21 @@ struct alignas(64) counter {
 
 std::array<counter, 16> counters;
 
-// Null if there is no memory.
-void* allocate(std::size_t size_bytes) noexcept {
+void count_one() noexcept {
     const miniss::shard_context* shard = miniss::this_shard;
     auto& count = counters[shard == nullptr ? 0 : (shard->id + 1) % counters.size()].count;
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+// Null if there is no memory.
+void* allocate(std::size_t size_bytes) noexcept {
+    count_one();
     return std::malloc(size_bytes != 0 ? size_bytes : 1);
 }
 
 }  // namespace
 
-// The array forms and those with a size come here by default. The aligned ones are left alone.
+// The array forms and those with a size come here by default.
 void* operator new(std::size_t size_bytes) {
     void* memory = allocate(size_bytes);
     if (memory == nullptr) {
@@ -41,6 +45,16 @@ void* operator new(std::size_t size_bytes) {
 void* operator new(std::size_t size_bytes, const std::nothrow_t&) noexcept {
     return allocate(size_bytes);
 }
+void* operator new(std::size_t size_bytes, std::align_val_t alignment) {
+    count_one();
+    const auto bytes = static_cast<std::size_t>(alignment);
+    void* memory = std::aligned_alloc(bytes, (size_bytes + bytes - 1) / bytes * bytes);
+    if (memory == nullptr) {
+        throw std::bad_alloc();
+    }
+    return memory;
+}
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 

@@ -2,6 +2,7 @@
 #include <miniss/smp/smp.hh>
 
 #include <array>
+#include <memory>
 #include <numeric>
 #include <system_error>
 #include <thread>
@@ -13,6 +14,7 @@
 #include <miniss/bench/shard.hh>
 #include <miniss/core/loop.hh>
 #include <miniss/smp/borrowed_thread.hh>
+#include <miniss/smp/mailbox.hh>
 #include <miniss/smp/runtime.hh>
 #include <miniss/smp/spsc_queue.hh>
 #include <miniss/smp/topology.hh>
@@ -143,6 +145,50 @@ count eventfd_round_trip(trial& each) {
         });
 }
 
+// -- Shards without threads ----------------------------------------------------------------------
+
+struct lone_shard {
+    shard_context context;
+    reactor loop;
+    mailbox mail;
+
+    lone_shard(unsigned id, io_backend& backend, post_office& office)
+        : context{.id = id}, loop(context, backend), mail(office, loop) {}
+};
+
+// What a mailbox costs in a turn without mail, with so many shards of which each has once called
+// the first one.
+template <unsigned ShardCount>
+count idle_turn(trial& each) {
+    const auto backend = make_backend(backend_kind::epoll);
+    post_office office(ShardCount);
+    std::vector<std::unique_ptr<lone_shard>> shards;
+    for (unsigned id = 0; id < ShardCount; ++id) {
+        shards.push_back(std::make_unique<lone_shard>(id, *backend, office));
+    }
+    const auto turn_all = [&shards](int times) {
+        for (int i = 0; i < times; ++i) {
+            for (const auto& shard : shards) {
+                shard->loop.run_one_turn();
+            }
+        }
+    };
+    for (const auto& shard : shards) {
+        this_shard = &shard->context;
+        (void)smp::submit_to(0, [] {});
+    }
+    this_shard = nullptr;
+    constexpr int until_quiet = 300;
+    turn_all(until_quiet);
+    this_shard = &shards[0]->context;
+    each.start();
+    const count turn_count =
+        each.sum([&shards] { return count{shards[0]->mail.poll() ? 0U : 1U}; });
+    each.stop();
+    this_shard = nullptr;
+    return turn_count;
+}
+
 // -- Shards --------------------------------------------------------------------------------------
 
 // Calls shard 1 from shard 0, again and again. Both of them write to a count in turn.
@@ -208,6 +254,8 @@ int main(int argc, char** argv) {
                               {"submit_to_128", submit_to_awake<128>, 128},
                               {"submit_to_1000", submit_to_awake<1000>, 1000},
                               {"submit_to_own_shard", on_shard<submit_to_own_shard>},
+                              {"idle_turn_of_2", idle_turn<2>},
+                              {"idle_turn_of_128", idle_turn<128>},
                               {"eventfd_round_trip", eventfd_round_trip},
                               {"submit_to_asleep", submit_to_asleep},
                           });

@@ -1,6 +1,7 @@
 #include <miniss/core/reactor.hh>
 
 #include <algorithm>
+#include <utility>
 
 #include <miniss/core/assert.hh>
 
@@ -98,7 +99,9 @@ bool reactor::run_one_turn() noexcept {
 
 void reactor::begin_slice() noexcept {
     _pulse.begin_turn();
-    _now = _backend.now();
+    if (!std::exchange(_has_just_looked, false)) {
+        _now = _backend.now();
+    }
     _slice_end = _now + time_slice;
     _credit_given = _now;
     _context.preemption_credit = _options.shuffle_seed == 0 ? _credit : 0;
@@ -183,21 +186,25 @@ steady_clock::time_point reactor::next_deadline() noexcept {
 
 // Waking up costs far more than looking for a few microseconds, so where the last waits were
 // short the next one is likely to be short too. Where they were long, looking would only burn
-// CPU. True if work has come in.
+// CPU. The clock costs as much as a look does, so it is read only after every few. True if work
+// has come in.
 bool reactor::look_again(steady_clock::time_point idle_since) noexcept {
     if (_typical_wait > _options.idle_poll_time) {
         return false;
     }
-    auto waited = std::chrono::nanoseconds::zero();
-    while (waited < _options.idle_poll_time) {
-        const bool completed = _backend.poll();
-        _now = _backend.now();
-        const bool busy = ask_pollers();
-        waited = _now - idle_since;
-        if (completed || busy || !_ready.empty() || _stopping) {
-            _typical_wait = (_typical_wait * 3 + waited) / 4;
-            return true;
+    constexpr int looks_per_reading = 8;
+    _now = idle_since;
+    while (_now - idle_since < _options.idle_poll_time) {
+        for (int look = 0; look < looks_per_reading; ++look) {
+            const bool completed = _backend.poll();
+            const bool busy = ask_pollers();
+            if (completed || busy || !_ready.empty() || _stopping) {
+                _typical_wait = (_typical_wait * 3 + (_now - idle_since)) / 4;
+                _has_just_looked = true;
+                return true;
+            }
         }
+        _now = _backend.now();
     }
     return false;
 }

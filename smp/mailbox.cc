@@ -161,7 +161,10 @@ bool mailbox::receive(ring& from, Handle&& handle) noexcept {
     do {
         count = from.pop_into(letters);
         for (std::size_t i = 0; i < count; ++i) {
-            __builtin_prefetch(letters[i], 1);
+            constexpr int to_write = 1;
+            __builtin_prefetch(letters[i], to_write);
+            __builtin_prefetch(reinterpret_cast<std::byte*>(letters[i]) + cache_line_bytes,
+                               to_write);
         }
         for (std::size_t i = 0; i < count; ++i) {
             handle(*letters[i]);

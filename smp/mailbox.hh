@@ -10,6 +10,7 @@
 #include <miniss/core/reactor.hh>
 #include <miniss/core/semaphore.hh>
 #include <miniss/smp/doorbell.hh>
+#include <miniss/smp/letter_memory.hh>
 #include <miniss/smp/open_call.hh>
 #include <miniss/smp/outside_letter.hh>
 #include <miniss/smp/service_group.hh>
@@ -120,6 +121,7 @@ class mailbox final : public poller {
     std::vector<peer*> _touched;  // Whose rings we have changed in this turn.
     open_call_list _open_calls;
     internal::local_service_groups _groups{shard_count()};
+    internal::letter_memory _memory;
 
 public:
     // So many letters may wait for a slot before wait_for_room() does.
@@ -148,6 +150,9 @@ public:
     unsigned load_of(unsigned shard) const noexcept;
 
     internal::local_service_groups& groups() noexcept { return _groups; }
+
+    // For the calls that are sent from here.
+    internal::letter_memory& memory() noexcept { return _memory; }
 
     void add_open_call(internal::open_call& call) noexcept { _open_calls.push_back(call); }
 

@@ -79,18 +79,18 @@ struct shard {
     shard_context context;
     std::unique_ptr<io_backend> backend;
     reactor loop;
+    mailbox mail;  // Before the timers, as others wait for what is sent.
     timer_service timers;
     stop_listener listener;
-    mailbox mail;
 
     shard(unsigned id, backend_kind kind, const reactor_options& options, post_office& office,
           const std::atomic<bool>& stopping, stop_watch& watch, blocking_threads& threads)
         : context{.id = id},
           backend(make_backend(kind, &threads)),
           loop(context, *backend, options),
+          mail(office, loop),
           timers(loop),
-          listener(loop, stopping, watch),
-          mail(office, loop) {
+          listener(loop, stopping, watch) {
         this_shard = &context;
     }
     ~shard() { this_shard = nullptr; }
@@ -328,7 +328,10 @@ runtime_facts find_facts(const runtime_options& options) {
     request.pin = options.pin;
     request.cpu_quota = read_cpu_quota();
     runtime_facts facts;
-    facts.placements = place_shards(discover_machine(), request);
+    facts.here = discover_machine();
+    facts.cpu_quota = request.cpu_quota;
+    facts.placements = place_shards(facts.here, request);
+    facts.count_rule = find_shard_count_rule(facts.here, request);
     const chosen_backend backend = find_backend(options.backend);
     facts.backend = backend.kind;
     facts.backend_name = backend.kind == backend_kind::io_uring ? "io_uring" : "epoll";

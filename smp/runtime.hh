@@ -34,7 +34,10 @@ struct runtime_options {
 
 // What came out of the options.
 struct runtime_facts {
-    std::vector<shard_placement> placements = {};    // By shard.
+    std::vector<shard_placement> placements = {};  // By shard.
+    machine here = {};                             // As the thread saw it that called run().
+    std::optional<double> cpu_quota = {};          // See read_cpu_quota().
+    shard_count_rule count_rule = shard_count_rule::cores;
     backend_kind backend = backend_kind::automatic;  // Which one it is; no longer automatic.
     std::string backend_name = {};
     std::string why_not_io_uring = {};  // Empty if it is io_uring, or if epoll was asked for.

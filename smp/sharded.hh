@@ -236,8 +236,16 @@ public:
     // all are. func returns nothing or a future<>.
     // Errors: if it fails on several shards, one of the errors.
     template <shard_numbers Range, typename Func, typename... Args>
+        requires(!std::convertible_to<Func, smp_submit_to_options>)
     future<> invoke_on(Range&& shards, Func&& func, Args&&... args) noexcept {
-        return smp::invoke_on(shards, bound(std::forward<Func>(func), std::forward<Args>(args)...));
+        return invoke_on(shards, smp_submit_to_options(), std::forward<Func>(func),
+                         std::forward<Args>(args)...);
+    }
+    template <shard_numbers Range, typename Func, typename... Args>
+    future<> invoke_on(Range&& shards, smp_submit_to_options options, Func&& func,
+                       Args&&... args) noexcept {
+        return smp::invoke_on(shards, options,
+                              bound(std::forward<Func>(func), std::forward<Args>(args)...));
     }
     // ... where there are instances,
     template <typename Func, typename... Args>
@@ -247,18 +255,24 @@ public:
     }
     template <typename Func, typename... Args>
     future<> invoke_on_all(smp_submit_to_options options, Func&& func, Args&&... args) noexcept {
-        const auto call = bound(std::forward<Func>(func), std::forward<Args>(args)...);
-        return parallel_for_each(instances(), [options, &call](unsigned shard) {
-            return smp::submit_to(shard, options, std::decay_t<decltype(call)>(call));
-        });
+        return invoke_on(instances(), options, std::forward<Func>(func),
+                         std::forward<Args>(args)...);
     }
     // ... and where there are others than ours.
     template <typename Func, typename... Args>
+        requires(!std::convertible_to<Func, smp_submit_to_options>)
     future<> invoke_on_others(Func&& func, Args&&... args) noexcept {
-        return on_instances([call = bound(std::forward<Func>(func), std::forward<Args>(args)...),
-                             self = this_shard_id()]() mutable {
-            return this_shard_id() == self ? make_ready_future<>() : futurize_invoke(call);
-        });
+        return invoke_on_others(smp_submit_to_options(), std::forward<Func>(func),
+                                std::forward<Args>(args)...);
+    }
+    template <typename Func, typename... Args>
+    future<> invoke_on_others(smp_submit_to_options options, Func&& func, Args&&... args) noexcept {
+        return smp::invoke_on(instances(), options,
+                              [call = bound(std::forward<Func>(func), std::forward<Args>(args)...),
+                               self = this_shard_id()]() mutable {
+                                  return this_shard_id() == self ? make_ready_future<>()
+                                                                 : futurize_invoke(call);
+                              });
     }
 
     // Calls func(Service&, args...) on all shards, and gives what it returns there as a vector, by

@@ -18,6 +18,14 @@ unsigned this_smp_shard_count() noexcept {
     return this_shard->mail == nullptr ? 1 : this_shard->mail->shard_count();
 }
 
+void* internal::allocate_call(std::size_t bytes) {
+    return local_mailbox().memory().allocate(bytes);
+}
+
+void internal::free_call(void* call, std::size_t bytes) noexcept {
+    local_mailbox().memory().free(call, bytes);
+}
+
 void internal::send_request(unsigned to, task& call) noexcept {
     local_mailbox().send_request(to, call);
 }

@@ -56,6 +56,8 @@ concept shard_numbers = requires(Range& range) {
 namespace internal {
 
 // What of this shard's mailbox a call needs; out of line, so that calling includes little.
+void* allocate_call(std::size_t bytes);
+void free_call(void* call, std::size_t bytes) noexcept;
 void send_request(unsigned to, task& call) noexcept;
 void send_answer(unsigned to, task& call) noexcept;
 void add_open_call(open_call& call) noexcept;
@@ -68,21 +70,16 @@ std::exception_ptr make_shard_stopped() noexcept;
 //
 // Ownership: the calling shard allocates and frees it. The other one has it from when it is run
 //            there until answer().
+// Cost:      what the other shard touches comes first, so that it fits into a cache line or two.
 template <typename T>
 class remote_call : public task {
+protected:
     future_state<T> _answer;
-    promise_base<T> _result;
+
+private:
     unsigned _home;
-    semaphore* _credits = nullptr;
 
 public:
-    future<T> get_future(unsigned called) noexcept {
-        return future<T>::make_pending(_result, code_location::named("answer of shard", called));
-    }
-
-    // One unit of them goes back when the call does.
-    void return_credit_to(semaphore& credits) noexcept { _credits = &credits; }
-
     // On the shard that was called.
     void answer(future_state<T>&& result) noexcept {
         _answer = std::move(result);
@@ -92,14 +89,6 @@ public:
 protected:
     remote_call(unsigned home, code_location where) noexcept : task(where), _home(home) {}
     ~remote_call() = default;
-
-    bool answered() const noexcept { return !_answer.pending(); }
-    void deliver() noexcept {
-        _result.deliver(std::move(_answer));
-        if (_credits != nullptr) {
-            _credits->signal();
-        }
-    }
 };
 
 // Stands where a call could not be answered at once, and waits for the result on its behalf.
@@ -151,19 +140,32 @@ void answer_when_ready(Call& call, future<T>&& result) noexcept {
 template <typename T, typename Func>
 class remote_call_of final : public remote_call<T> {
     Func _func;
+    promise_base<T> _result;
+    semaphore* _credits;
 
 public:
+    // One unit of `credits`, if there are any, goes back when the call does.
     template <typename F>
-    remote_call_of(unsigned home, F&& func, code_location where)
-        : remote_call<T>(home, where), _func(std::forward<F>(func)) {}
+    remote_call_of(unsigned home, semaphore* credits, F&& func, code_location where)
+        : remote_call<T>(home, where), _func(std::forward<F>(func)), _credits(credits) {}
+
+    static void* operator new(std::size_t bytes) { return allocate_call(bytes); }
+    static void operator delete(void* call, std::size_t bytes) noexcept { free_call(call, bytes); }
+
+    future<T> get_future(unsigned called) noexcept {
+        return future<T>::make_pending(_result, code_location::named("answer of shard", called));
+    }
 
     void run_and_dispose() noexcept override {
-        if (!this->answered()) {
+        if (this->_answer.pending()) {
             answer_when_ready<T, remote_call<T>>(*this, invoke_at(this->attached_at, _func));
-        } else {
-            this->deliver();
-            delete this;
+            return;
         }
+        _result.deliver(std::move(this->_answer));
+        if (_credits != nullptr) {
+            _credits->signal();
+        }
+        delete this;
     }
 };
 
@@ -188,8 +190,9 @@ public:
     //           captures, but what it leaves in them dies at home.
     // Errors:   what func throws or its future fails with. shard_stopped if main has ended and
     //           func's future can no longer become ready.
-    // Cost:     one allocation; one more, there, if func returns a future that is not ready. On
-    //           this shard none, or one if func returns a future.
+    // Cost:     at most one allocation, and none once there have been as many calls at a time
+    //           before; one more, there, if func returns a future that is not ready. On this shard
+    //           none, or one if func returns a future.
     template <typename Func>
     static futurize_t<std::invoke_result_t<std::decay_t<Func>&>> submit_to(
         unsigned shard, Func&& func, code_location where = code_location::current()) noexcept {
@@ -234,15 +237,25 @@ public:
     }
 
     // Calls a copy of `func` on each shard of a range at the same time, on every shard, or on every
-    // other shard, and waits for all. Requires that func() returns void or future<>.
+    // other shard, and waits for all; with options: within the limits of a service group. Requires
+    // that func() returns void or future<>.
     // Errors: if it fails on several shards, one of the errors.
+    template <shard_numbers Range, typename Func>
+        requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
+    static future<> invoke_on(const Range& shards, smp_submit_to_options options, const Func& func,
+                              code_location where = code_location::current()) noexcept {
+        return parallel_for_each(
+            shards,
+            [options, &func, where](unsigned shard) {
+                return submit_to(shard, options, Func(func), where);
+            },
+            where);
+    }
     template <shard_numbers Range, typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
     static future<> invoke_on(const Range& shards, const Func& func,
                               code_location where = code_location::current()) noexcept {
-        return parallel_for_each(
-            shards, [&func, where](unsigned shard) { return submit_to(shard, Func(func), where); },
-            where);
+        return invoke_on(shards, {}, func, where);
     }
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
@@ -254,22 +267,23 @@ public:
         requires std::invocable<Func&>
     static future<> invoke_on_all(smp_submit_to_options options, const Func& func,
                                   code_location where = code_location::current()) noexcept {
-        return parallel_for_each(
-            all_cpus(),
-            [options, &func, where](unsigned shard) {
-                return submit_to(shard, options, Func(func), where);
-            },
-            where);
+        return invoke_on(all_cpus(), options, func, where);
     }
     template <typename Func>
         requires std::same_as<futurize_t<std::invoke_result_t<Func&>>, future<>>
     static future<> invoke_on_others(const Func& func,
                                      code_location where = code_location::current()) noexcept {
+        return invoke_on_others({}, func, where);
+    }
+    template <typename Func>
+        requires std::invocable<Func&>
+    static future<> invoke_on_others(smp_submit_to_options options, const Func& func,
+                                     code_location where = code_location::current()) noexcept {
         return parallel_for_each(
             all_cpus(),
-            [&func, where](unsigned shard) {
+            [options, &func, where](unsigned shard) {
                 return shard == this_shard_id() ? make_ready_future<>()
-                                                : submit_to(shard, Func(func), where);
+                                                : submit_to(shard, options, Func(func), where);
             },
             where);
     }
@@ -312,10 +326,7 @@ private:
                             code_location where) noexcept {
         using result = futurize_t<std::invoke_result_t<std::decay_t<Func>&>>;
         using call = internal::remote_call_of<typename result::value_type, std::decay_t<Func>>;
-        auto* sent = new call(this_shard_id(), std::forward<Func>(func), where);
-        if (credits != nullptr) {
-            sent->return_credit_to(*credits);
-        }
+        auto* sent = new call(this_shard_id(), credits, std::forward<Func>(func), where);
         auto answer = sent->get_future(shard);
         internal::send_request(shard, *sent);
         return answer;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <new>
@@ -42,15 +43,20 @@ void check_hwloc(int result) {
     }
 }
 
-// Asks for packages, cores and CPUs only (NUMA nodes always come along): devices cost time.
+constexpr std::initializer_list<hwloc_obj_type_t> packages_and_cores = {HWLOC_OBJ_PACKAGE,
+                                                                        HWLOC_OBJ_CORE};
+constexpr std::initializer_list<hwloc_obj_type_t> data_caches = {
+    HWLOC_OBJ_L5CACHE, HWLOC_OBJ_L4CACHE, HWLOC_OBJ_L3CACHE, HWLOC_OBJ_L2CACHE, HWLOC_OBJ_L1CACHE};
+
+// Asks for these kinds of things only (CPUs and NUMA nodes always come along): devices cost time.
 // hwloc would also run on each CPU in turn to ask it about itself; what the kernel tells is
 // enough, and the calling thread stays where it is.
-owned_topology load_topology() {
+owned_topology load_topology(std::initializer_list<hwloc_obj_type_t> types) {
     hwloc_topology_t raw = nullptr;
     check_hwloc(hwloc_topology_init(&raw));
     owned_topology topology(raw);
     check_hwloc(hwloc_topology_set_all_types_filter(raw, HWLOC_TYPE_FILTER_KEEP_NONE));
-    for (hwloc_obj_type_t type : {HWLOC_OBJ_PACKAGE, HWLOC_OBJ_CORE}) {
+    for (hwloc_obj_type_t type : types) {
         check_hwloc(hwloc_topology_set_type_filter(raw, type, HWLOC_TYPE_FILTER_KEEP_ALL));
     }
     check_hwloc(hwloc_topology_set_flags(
@@ -170,23 +176,26 @@ std::size_t count_places(const std::vector<seat>& seats, bool use_smt) {
 struct shard_plan {
     std::size_t count;
     bool pin;
+    shard_count_rule rule;
 };
 
 shard_plan plan_shards(const std::vector<seat>& seats, const placement_request& request) {
     if (request.shard_count) {
-        return {check_shard_count(*request.shard_count), request.pin};
+        return {check_shard_count(*request.shard_count), request.pin, shard_count_rule::asked_for};
     }
     const bool count_all = request.cpus.has_value() || request.use_smt;
     const std::size_t places =
         std::min<std::size_t>(count_places(seats, count_all), shard_count_max);
-    if (request.cpus || !request.cpu_quota) {
-        return {places, request.pin};
+    if (request.cpus) {
+        return {places, request.pin, shard_count_rule::named_cpus};
     }
-    MINISS_ASSERT(*request.cpu_quota > 0);
-    if (*request.cpu_quota >= static_cast<double>(places)) {
-        return {places, request.pin};
+    if (request.cpu_quota && *request.cpu_quota < static_cast<double>(places)) {
+        MINISS_ASSERT(*request.cpu_quota > 0);
+        return {std::max<std::size_t>(static_cast<std::size_t>(*request.cpu_quota), 1), false,
+                shard_count_rule::quota};
     }
-    return {std::max<std::size_t>(static_cast<std::size_t>(*request.cpu_quota), 1), false};
+    return {places, request.pin,
+            request.use_smt ? shard_count_rule::siblings : shard_count_rule::cores};
 }
 
 // A set of CPUs or nodes with one member, as system calls take it: no limit of 1,024 as in
@@ -233,7 +242,7 @@ void prefer_node(unsigned node) {
 }  // namespace
 
 machine discover_machine() {
-    const owned_topology topology = load_topology();
+    const owned_topology topology = load_topology(packages_and_cores);
     const owned_bitmap allowed = find_allowed_cpus(topology.get());
     machine here;
     hwloc_obj_t unit = nullptr;
@@ -241,6 +250,31 @@ machine discover_machine() {
         here.units.push_back(describe(topology.get(), unit, allowed.get()));
     }
     return here;
+}
+
+std::vector<cpu_cache> discover_caches() {
+    const owned_topology topology = load_topology(data_caches);
+    std::vector<cpu_cache> caches;
+    for (hwloc_obj_type_t type : data_caches) {
+        hwloc_obj_t found = nullptr;
+        while ((found = hwloc_get_next_obj_by_type(topology.get(), type, found)) != nullptr) {
+            cpu_cache cache{.level = found->attr->cache.depth,
+                            .size_bytes = static_cast<std::size_t>(found->attr->cache.size),
+                            .cpus = {}};
+            for (int cpu = hwloc_bitmap_first(found->cpuset); cpu >= 0;
+                 cpu = hwloc_bitmap_next(found->cpuset, cpu)) {
+                cache.cpus.push_back(static_cast<unsigned>(cpu));
+            }
+            if (cache.size_bytes != 0) {
+                caches.push_back(std::move(cache));
+            }
+        }
+    }
+    return caches;
+}
+
+shard_count_rule find_shard_count_rule(const machine& here, const placement_request& request) {
+    return plan_shards(arrange(usable_units(here, request)), request).rule;
 }
 
 std::vector<shard_placement> place_shards(const machine& here, const placement_request& request) {

@@ -4,6 +4,7 @@
 // carries it out.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -21,6 +22,13 @@ struct processing_unit {
 // What this process sees of the machine.
 struct machine {
     std::vector<processing_unit> units;  // In no particular order.
+};
+
+// A cache for data, and the CPUs that share it.
+struct cpu_cache {
+    unsigned level;  // 1 is the nearest.
+    std::size_t size_bytes;
+    std::vector<unsigned> cpus;
 };
 
 // Where one shard runs, and the node its memory comes from.
@@ -50,6 +58,21 @@ inline constexpr unsigned shard_count_max = 4096;
 // Cost:   reads a few files per CPU below /sys: about 1 ms for 2 CPUs, 15 ms for 256.
 //         The thread stays where it is.
 machine discover_machine();
+
+// The caches of the machine, without those whose size the system does not tell. Costs as much.
+std::vector<cpu_cache> discover_caches();
+
+// What decided how many shards there are.
+enum class shard_count_rule {
+    asked_for,  // shard_count.
+    named_cpus,
+    quota,
+    siblings,  // use_smt.
+    cores,
+};
+
+// What it is for these.
+shard_count_rule find_shard_count_rule(const machine& here, const placement_request& request);
 
 // One placement per shard, shard 0 first; the same input gives the same answer.
 //

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
-
-#include <miniss/core/assert.hh>
 
 namespace miniss::internal {
 
@@ -60,17 +57,17 @@ void timer_wheel::insert(timer_node& node) noexcept {
     target.earliest = target.nodes.empty() ? node.expiry : std::min(target.earliest, node.expiry);
     target.nodes.push_back(node);
     _occupied[index / word_bits] |= std::uint64_t{1} << (index % word_bits);
+    _quiet_until = std::min(_quiet_until, start_of(index));
 }
 
-void timer_wheel::advance(std::int64_t now, timer_list& expired) noexcept {
-    MINISS_ASSERT(now >= _now);
+void timer_wheel::enter_buckets(std::int64_t now, timer_list& expired) noexcept {
     // Only nodes that were due when they were inserted can be out of order.
     if (!std::is_sorted(_due.begin(), _due.end(), expires_earlier)) {
         _due.sort(expires_earlier);
     }
     expired.splice(expired.end(), _due);
-    for (unsigned index = first_bucket(); index != bucket_count && start_of(index) <= now;
-         index = first_bucket()) {
+    unsigned index = first_bucket();
+    for (; index != bucket_count && start_of(index) <= now; index = first_bucket()) {
         // Going no further than the earliest node at once keeps them in order.
         bucket& entered = _buckets[index];
         _now = std::min(now, entered.earliest);
@@ -82,6 +79,8 @@ void timer_wheel::advance(std::int64_t now, timer_list& expired) noexcept {
         expired.splice(expired.end(), _due);
     }
     _now = now;
+    _quiet_until =
+        index == bucket_count ? std::numeric_limits<std::int64_t>::max() : start_of(index);
 }
 
 std::int64_t timer_wheel::next_expiry() noexcept {

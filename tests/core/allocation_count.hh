@@ -16,6 +16,7 @@ public:
 
 // Allocations that were not freed yet.
 long live_allocation_count() noexcept;
+long live_allocated_bytes() noexcept;
 
 // While it lives, fails one allocation: that which comes after so many others. For one thread.
 class failing_allocation {

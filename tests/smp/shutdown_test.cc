@@ -10,6 +10,7 @@
 #include <miniss/tests/catch.hh>
 #include <miniss/tests/core/allocation_count.hh>
 #include <miniss/tests/dies.hh>
+#include <miniss/tests/net/descriptors.hh>
 #include <miniss/tests/smp/sim_shards.hh>
 #include <miniss/tests/smp/tested_shards.hh>
 #include <miniss/timer/sleep.hh>
@@ -67,12 +68,14 @@ TEST_CASE("a thousand runtimes leave nothing behind", "[shutdown]") {
     };
     start_one(2);
     const long before = live_allocation_count();
+    const std::size_t descriptors_before = descriptor_count();
     int sum = 0;
     for (unsigned i = 0; i < 1000; ++i) {
         sum += start_one(i % 100 == 0 ? 2 : 1);
     }
     CHECK(sum == 1000);
     CHECK(live_allocation_count() == before);
+    CHECK(descriptor_count() == descriptors_before);
 }
 
 TEST_CASE("shards end under load, with calls in flight both ways", "[shutdown]") {

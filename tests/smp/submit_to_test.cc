@@ -39,6 +39,12 @@ auto on_shards(unsigned count, Func func) {
     return run(tested_shards(count), func);
 }
 
+unsigned discover_first_cpu() {
+    placement_request one;
+    one.shard_count = 1;
+    return place_shards(discover_machine(), one).front().cpu;
+}
+
 }  // namespace
 
 TEST_CASE("submit_to() runs its callable on the other shard and brings the value back",
@@ -282,6 +288,24 @@ TEST_CASE("invoke_on_all() waits for all shards, and fails if one does", "[submi
                 CHECK_THROWS_WITH(ended.get(), "not here");
             });
     });
+}
+
+// Method: all of them share one CPU, so a shard that waited without giving way would hold up all.
+TEST_CASE("shards that share a CPU all stay live", "[submit_to]") {
+    auto options = tested_shards(8);
+    options.cpus = std::vector<unsigned>{discover_first_cpu()};
+    std::atomic<int> count{0};
+    run(options, [&count] {
+        return smp::invoke_on_all([&count] {
+            return parallel_for_each(shard_range(200), [&count](unsigned i) {
+                return smp::submit_to((this_shard_id() + i) % smp::count, [&count, i] {
+                    ++count;
+                    return i % 50 == 0 ? sleep(100us) : make_ready_future<>();
+                });
+            });
+        });
+    });
+    CHECK(count == 8 * 200);
 }
 
 TEST_CASE("the number of shards is known on each of them", "[submit_to]") {

@@ -242,6 +242,35 @@ TEST_CASE("shards without a CPU are refused", "[topology]") {
           "there is no CPU for a shard to run on");
 }
 
+TEST_CASE("what sets the number of shards is known", "[topology]") {
+    const machine here = discover_machine();
+    const unsigned cpu = place_shards(here, {}).front().cpu;
+    const auto rule = [&here](const placement_request& request) {
+        return find_shard_count_rule(here, request);
+    };
+    CHECK(rule({}) == shard_count_rule::cores);
+    CHECK(rule({.use_smt = true}) == shard_count_rule::siblings);
+    CHECK(rule({.cpu_quota = 0.5}) == shard_count_rule::quota);
+    CHECK(rule({.cpu_quota = 1e6}) == shard_count_rule::cores);
+    CHECK(rule({.cpus = std::vector<unsigned>{cpu}, .cpu_quota = 0.5}) ==
+          shard_count_rule::named_cpus);
+    CHECK(rule({.shard_count = 3, .cpu_quota = 0.5}) == shard_count_rule::asked_for);
+}
+
+TEST_CASE("caches have a size, and CPUs that exist", "[topology]") {
+    const machine here = discover_machine();
+    for (const cpu_cache& cache : discover_caches()) {
+        CHECK(cache.level >= 1);
+        CHECK(cache.level <= 5);
+        CHECK(cache.size_bytes > 0);
+        CHECK(!cache.cpus.empty());
+        for (const unsigned cpu : cache.cpus) {
+            CHECK(std::any_of(here.units.begin(), here.units.end(),
+                              [cpu](const processing_unit& unit) { return unit.cpu == cpu; }));
+        }
+    }
+}
+
 TEST_CASE("nothing is pinned when that is not wanted", "[topology]") {
     for (const shard_placement& placement : place_shards(two_by_four_by_two(), {.pin = false})) {
         CHECK_FALSE(placement.pinned);

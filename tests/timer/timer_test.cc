@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <miniss/tests/catch.hh>
+#include <miniss/tests/dies.hh>
 #include <miniss/tests/ignored_failures.hh>
 #include <miniss/tests/test_shard.hh>
 #include <miniss/timer/sleep.hh>
@@ -48,6 +49,52 @@ TEST_CASE("cancel() is true only if it kept the callback from running", "[timer]
         return sleep(1s).then([t = std::move(t)] { CHECK_FALSE(t->cancel()); });
     });
     CHECK(fired_count == 1);
+}
+
+TEST_CASE("rearm() moves a timer, to an earlier moment or a later one", "[timer]") {
+    test_shard shard(GENERATE(range(1U, 20U)));
+    std::string order;
+    shard.run([&order] {
+        auto sooner = std::make_unique<timer<>>([&order] { order += "sooner "; });
+        auto fixed = std::make_unique<timer<>>([&order] { order += "fixed "; });
+        auto later = std::make_unique<timer<>>([&order] { order += "later"; });
+        sooner->arm(1h);
+        fixed->arm(1s);
+        later->arm(1ms);
+        sooner->rearm(10ms);
+        later->rearm(10s);
+        return sleep(24h).then(
+            [sooner = std::move(sooner), fixed = std::move(fixed), later = std::move(later)] {});
+    });
+    CHECK(order == "sooner fixed later");
+}
+
+TEST_CASE("a callback may arm its own timer again", "[timer]") {
+    test_shard shard(GENERATE(range(1U, 20U)));
+    int fired_count = 0;
+    shard.run([&fired_count] {
+        auto again = std::make_unique<timer<lowres_clock>>();
+        again->set_callback([&fired_count, self = again.get()] {
+            CHECK_FALSE(self->armed());
+            if (++fired_count < 5) {
+                self->arm(1ms);
+            }
+        });
+        again->arm(1ms);
+        return sleep(1s).then([again = std::move(again)] { CHECK_FALSE(again->armed()); });
+    });
+    CHECK(fired_count == 5);
+}
+
+TEST_CASE("arming a timer that is armed is a bug", "[timer]") {
+    CHECK(dies_saying("!armed()", [] {
+        test_shard shard;
+        shard.run([] {
+            timer<> twice([] {});
+            twice.arm(1ms);
+            twice.arm(1ms);
+        });
+    }));
 }
 
 TEST_CASE("a callback may cancel a timer that is due at the same moment", "[timer]") {
