@@ -1,15 +1,11 @@
 #include <miniss/core/report.hh>
 
-#include <cxxabi.h>
-
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <typeinfo>
 
 #include <miniss/core/location_text.hh>
+#include <miniss/core/log.hh>
 #include <miniss/core/this_shard.hh>
 
 namespace miniss {
@@ -43,25 +39,6 @@ private:
     }
 };
 
-// Prints one line: what, the exception's type and its text if it has one, and the place.
-void print_failure(const char* what, const char* name, const std::exception_ptr& error,
-                   const place_text& place) noexcept {
-    const std::type_info* type = error.__cxa_exception_type();
-    int status = -1;
-    const std::unique_ptr<char, decltype(&std::free)> readable(
-        type == nullptr ? nullptr : abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
-        &std::free);
-    const char* type_name = status == 0 ? readable.get() : "an exception of unknown type";
-    try {
-        std::rethrow_exception(error);
-    } catch (const std::exception& e) {
-        std::fprintf(stderr, "miniss: %s%s: %s: %s%s\n", what, name, type_name, e.what(),
-                     place.c_str());
-    } catch (...) {
-        std::fprintf(stderr, "miniss: %s%s: %s%s\n", what, name, type_name, place.c_str());
-    }
-}
-
 }  // namespace
 
 unsigned long ignored_failure_count() noexcept {
@@ -71,13 +48,13 @@ unsigned long ignored_failure_count() noexcept {
 void internal::report_ignored_failure(const std::exception_ptr& error,
                                       code_location origin) noexcept {
     ignored_failures.fetch_add(1, std::memory_order_relaxed);
-    print_failure("ignored failed future", "", error, place_text(origin));
+    miniss_log().error("ignored failed future: {}{}", error, place_text(origin).c_str());
 }
 
 void internal::report_background_failure(const char* name, const std::exception_ptr& error,
                                          code_location origin) noexcept {
     ignored_failures.fetch_add(1, std::memory_order_relaxed);
-    print_failure("failed in background: ", name, error, place_text(origin));
+    miniss_log().error("failed in background: {}: {}{}", name, error, place_text(origin).c_str());
 }
 
 void internal::forgive_ignored_failures(unsigned long count) noexcept {

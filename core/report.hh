@@ -13,9 +13,8 @@ unsigned long ignored_failure_count() noexcept;
 
 namespace internal {
 
-// Prints "ignored failed future: TYPE: TEXT (from FILE:LINE)" to stderr and counts it: where the
-// error came from, and where the task comes from that is running, as far as they are known. Any
-// thread.
+// Logs "ignored failed future: TYPE: TEXT (from FILE:LINE)" and counts it: where the error came
+// from, and where the task comes from that is running, as far as they are known. Any thread.
 void report_ignored_failure(const std::exception_ptr& error, code_location origin = {}) noexcept;
 
 // The same for work that was handed to run_in_background(): names the work.

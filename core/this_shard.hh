@@ -7,6 +7,7 @@
 
 namespace miniss {
 
+class log_buffer;
 class reactor;
 class mailbox;
 class timer_service;
@@ -47,6 +48,7 @@ struct shard_context {
     internal::fiber* running_fiber = nullptr;  // See thread.hh.
     internal::stack_pool stacks{};
     internal::free_lists free_memory{};  // See task_memory.hh.
+    log_buffer* log = nullptr;
 };
 
 // Null on a thread that plays no shard.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <miniss/core/future.hh>
+#include <miniss/smp/app_options.hh>
 #include <miniss/smp/runtime.hh>
 
 namespace miniss {
@@ -21,18 +22,24 @@ struct app_config {
     bool dump_on_sigusr1 = true;
 };
 
-// Parses the command line, runs main on shard 0 with the shards that the command line asks for, and
-// turns what comes out into an exit status. What is wrong is told in one line on stderr.
+// Reads the options, runs main on shard 0 with the shards that they ask for, and turns what comes
+// out into an exit status. What is wrong is told in one line on stderr.
 //
-// Every program has --smp, --cpuset, --smt, --no-pin, --backend, --help, --version and those that
-// begin with --blocked-reactor; add_option() adds its own. On SIGUSR1 it prints what waits on its
-// shards, see core/dump_tasks.hh.
+// Every program has options for its shards, its log and itself, which --help lists; add_option()
+// and add_options() add its own. An option is taken from the command line; if it is not there, from
+// the environment; else from the file that --config names; else it has its default. In the
+// environment the program's own --some-option is NAME_SOME_OPTION, after the program's name, and
+// those that every program has begin with MINISS_, like MINISS_SMP. The file has lines like
+// `some-option = 7`. Of an option that is given twice in one place, the last one counts.
+//
+// On SIGUSR1 the program prints what waits on its shards, see core/dump_tasks.hh.
 //
 // Lifetime: variables that options are bound to must outlive run(). Their values at the time of
 //           add_option() are the defaults.
 class app_template {
     struct implementation;
     std::unique_ptr<implementation> _implementation;
+    app_configuration _configuration;
 
 public:
     explicit app_template(app_config config);
@@ -40,19 +47,54 @@ public:
     app_template(const app_template&) = delete;
     app_template& operator=(const app_template&) = delete;
 
-    // `name` like "--listen".
+    // `name` like "--listen", or "--listen,-l".
     app_template& add_option(const std::string& name, std::string& value, const std::string& help);
+    app_template& add_option(const std::string& name, int& value, const std::string& help);
     app_template& add_option(const std::string& name, unsigned& value, const std::string& help);
+    app_template& add_option(const std::string& name, std::uint16_t& value,
+                             const std::string& help);
     app_template& add_option(const std::string& name, std::uint64_t& value,
                              const std::string& help);
     app_template& add_option(const std::string& name, double& value, const std::string& help);
     // With a unit: 500ms, 2s, 1m, 1h.
     app_template& add_option(const std::string& name, std::chrono::milliseconds& value,
                              const std::string& help);
+    // May be given several times, or with commas between its values.
+    app_template& add_option(const std::string& name, std::vector<std::string>& values,
+                             const std::string& help);
     // What stands on the command line without an option in front of it.
     app_template& add_arguments(const std::string& name, std::vector<std::string>& values,
                                 const std::string& help);
     app_template& add_flag(const std::string& name, bool& value, const std::string& help);
+
+    // Adds options that are read by their name, one for each pair of parentheses behind it:
+    //     app.add_options()("port,p", value<std::uint16_t>(7000), "Where to listen")
+    //                      ("verbose", value<bool>(), "Tell more");
+    //     … app.configuration()["port"].as<std::uint16_t>()
+    class options_adder {
+        app_template& _app;
+
+    public:
+        explicit options_adder(app_template& app) noexcept : _app(app) {}
+
+        template <typename T>
+        options_adder& operator()(const std::string& name, option_value<T> what,
+                                  const std::string& help) {
+            const auto comma = name.find(',');
+            const std::string both =
+                "--" + name.substr(0, comma) +
+                (comma == std::string::npos ? "" : ",-" + name.substr(comma + 1));
+            T& place = _app._configuration.add(name.substr(0, comma), std::move(what.initial));
+            if constexpr (std::is_same_v<T, bool>) {
+                _app.add_flag(both, place, help);
+            } else {
+                _app.add_option(both, place, help);
+            }
+            return *this;
+        }
+    };
+    options_adder add_options() noexcept { return options_adder(*this); }
+    const app_configuration& configuration() const noexcept { return _configuration; }
 
     // main returns nothing, an int (the exit status), or a future of these.
     // Returns the exit status: 1 if an option was wrong, if the shards could not start or if main

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/log_writer.hh>
 #include <miniss/core/signals_blocked.hh>
 #include <miniss/smp/alien.hh>
 #include <miniss/smp/blocking_pool.hh>
@@ -83,9 +84,10 @@ struct shard {
     timer_service timers;
     stop_listener listener;
 
-    shard(unsigned id, backend_kind kind, const reactor_options& options, post_office& office,
-          const std::atomic<bool>& stopping, stop_watch& watch, blocking_threads& threads)
-        : context{.id = id},
+    shard(unsigned id, backend_kind kind, const reactor_options& options, log_writer& log,
+          post_office& office, const std::atomic<bool>& stopping, stop_watch& watch,
+          blocking_threads& threads)
+        : context{.id = id, .log = &log.buffer_of(id)},
           backend(make_backend(kind, &threads)),
           loop(context, *backend, options),
           mail(office, loop),
@@ -126,6 +128,7 @@ class runtime {
     stop_watch _watch;
     unsigned _pool_thread_max;
     std::optional<blocking_pool> _pool;
+    std::optional<log_writer> _log;
     std::optional<stall_detector> _stalls;
     int _dump_signal;
 
@@ -171,6 +174,7 @@ public:
     }
 
 private:
+    void start_log();
     void start_threads(std::vector<std::thread>& threads, task& main) noexcept;
     void live(unsigned id, task& main) noexcept;
     void wind_up(shard& here);
@@ -211,6 +215,7 @@ public:
 void runtime::run(task& main) {
     const internal::borrowed_thread borrowed;
     _pool.emplace(shard_count(), _pool_thread_max, borrowed);
+    start_log();
     std::vector<std::thread> threads;
     threads.reserve(shard_count());
     start_threads(threads, main);
@@ -219,10 +224,20 @@ void runtime::run(task& main) {
         each.join();
     }
     _pool.reset();
+    _log.reset();
     for (unsigned id = 0; id < shard_count(); ++id) {
         if (_errors[id]) {
             rethrow_for(id, _errors[id]);
         }
+    }
+}
+
+void runtime::start_log() {
+    const internal::signals_blocked in_its_thread;
+    try {
+        _log.emplace(shard_count());
+    } catch (const std::system_error& error) {
+        throw std::runtime_error(std::string("cannot start the log: ") + error.what());
     }
 }
 
@@ -245,7 +260,7 @@ void runtime::live(unsigned id, task& main) noexcept {
     try {
         (void)pthread_setname_np(pthread_self(), ("miniss/" + std::to_string(id)).c_str());
         bind_this_thread(_facts.placements[id]);
-        here.emplace(id, _facts.backend, _reactor_options, _office, _stopping, _watch,
+        here.emplace(id, _facts.backend, _reactor_options, *_log, _office, _stopping, _watch,
                      _pool->threads());
         _backends[id] = here->backend.get();
     } catch (...) {

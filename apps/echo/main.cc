@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include <miniss/core/do_with.hh>
+#include <miniss/core/log.hh>
 #include <miniss/core/loop.hh>
 #include <miniss/core/signal.hh>
 #include <miniss/net/listener.hh>
@@ -12,6 +13,8 @@
 #include <miniss/smp/smp.hh>
 
 using namespace miniss;
+
+static logger log_of_echo("echo");
 
 // A peer that resets its connection is no failure of ours.
 future<> echo(connected_socket peer) {
@@ -36,7 +39,7 @@ future<> accept_all(server_socket& listener) {
            })
         .handle_exception_type([](const std::system_error& error) {
             if (error.code() != std::errc::operation_canceled) {  // That is: the shard stops.
-                std::fprintf(stderr, "echo: %s\n", error.what());
+                log_of_echo.error("cannot accept: {}", error.what());
             }
         });
 }

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 
 import program
 from http_client import Connection, ask
@@ -45,6 +46,57 @@ class Options(unittest.TestCase):
             self.assertRegex(errors, rf"\A{executable.name}: [^\n]*{hint}[^\n]*\n\Z")
 
 
+class Sources(Options):
+    """Where an option comes from: the command line, the environment, a file."""
+
+    def hello(self, *options, file=None, **environment):
+        """How many shards say hello."""
+        with tempfile.NamedTemporaryFile("w") as config, \
+                unittest.mock.patch.dict(os.environ, environment):
+            config.write(file or "")
+            config.flush()
+            given = ["--config", config.name] if file else []
+            status, output, errors = program.run(HELLO, *given, *options)
+            self.assertEqual((status, errors), (0, ""))
+            return len(output.splitlines())
+
+    def test_precedence(self):
+        """The command line beats the environment, which beats the file."""
+        self.assertEqual(self.hello(file="smp = 3\n"), 3)
+        self.assertEqual(self.hello(file="smp = 3\n", MINISS_SMP="2"), 2)
+        self.assertEqual(self.hello("--smp", "1", file="smp = 3\n", MINISS_SMP="2"), 1)
+        self.assertEqual(self.hello("--smp", "3", "--smp", "1"), 1)
+
+    def test_environment(self):
+        """The program's own options are under its name; a file can be named there too."""
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("smp = 2\n")
+            config.flush()
+            self.assertEqual(self.hello(MINISS_CONFIG=config.name), 2)
+        with unittest.mock.patch.dict(os.environ, {"HTTPD_LISTEN": "nonsense"}):
+            self.check_refused(hint="nonsense")
+
+    def test_refused(self):
+        """What is wrong is told with the place that it comes from."""
+        with unittest.mock.patch.dict(os.environ, {"MINISS_SMP": "0"}):
+            self.check_refused(hint="environment.*--smp")
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("smpp = 2\n")
+            config.flush()
+            self.check_refused("--config", config.name, hint="smpp")
+        self.check_refused("--config", "/nonexistent.ini", hint="nonexistent")
+
+    def test_log_levels(self):
+        """Levels and names are checked, and the loggers there are can be listed."""
+        self.check_refused("--log-level", "loud", hint="loud")
+        self.check_refused("--logger-log-level", "miniss", hint="NAME=LEVEL")
+        self.check_refused("--logger-log-level", "miniss=loud", hint="loud")
+        status, output, errors = program.run(
+            ECHO, "--default-log-level", "debug", "--logger-log-level", "echo=trace,miniss=warn",
+            "--help-loggers")
+        self.assertEqual((status, output, errors), (0, "echo\nminiss\n", ""))
+
+
 class Start(Options):
     def test_help(self):
         """--help names every option and starts nothing."""
@@ -53,7 +105,8 @@ class Start(Options):
                 status, output, errors = program.run(executable, "--help")
                 self.assertEqual((status, errors), (0, ""))
                 own = [] if executable == HELLO else ["--listen"]
-                for option in ["--smp", "--cpuset", "--backend", "--help", "--version", *own]:
+                for option in ["--smp", "--cpuset", "--backend", "--log-level", "--config",
+                               "--help", "--version", *own]:
                     self.assertIn(option, output)
 
     def test_version(self):

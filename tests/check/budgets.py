@@ -22,6 +22,7 @@ BANNED_IN_HEADERS = re.compile(
 HOMES = [
     ("liburing.h", re.compile(r"core/uring_\w+\.(cc|internal)|bench/http/\w+\.cc"), None),
     ("hwloc.h", re.compile(r"smp/\w+\.cc"), 1),
+    ("fmt/args.h", re.compile(r"core/\w+\.cc"), 1),
     ("CLI/CLI.hpp", re.compile(r"(core|smp|apps)/[\w/]+\.cc"), 1),
 ]
 

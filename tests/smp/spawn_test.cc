@@ -109,8 +109,8 @@ TEST_CASE("what a task without a handle fails with is reported under its name", 
         }
         return sleep(1s).then([kept = std::move(kept)] {});
     });
-    CHECK(printed.take().starts_with("miniss: failed in background: sweep: std::logic_error: no "
-                                     "(from tests/smp/spawn_test.cc:"));
+    CHECK(printed.take().find("miniss - failed in background: sweep: std::logic_error: no "
+                              "(from tests/smp/spawn_test.cc:") != std::string::npos);
 }
 
 TEST_CASE("a task without a handle that is only aborted is not reported", "[spawn]") {

@@ -1,0 +1,125 @@
+// Log lines of shards: none is lost on the way out, and nobody waits for who reads them.
+#include <miniss/core/log.hh>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <miniss/smp/smp.hh>
+#include <miniss/tests/captured_stderr.hh>
+#include <miniss/tests/catch.hh>
+#include <miniss/tests/smp/tested_shards.hh>
+
+using namespace miniss;
+
+namespace {
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+        ++count;
+    }
+    return count;
+}
+
+// While it lives, stderr is a pipe.
+class piped_stderr {
+    int _ends[2] = {-1, -1};
+    int _terminal = ::dup(STDERR_FILENO);
+
+public:
+    piped_stderr() {
+        REQUIRE(::pipe2(_ends, O_CLOEXEC) == 0);
+        ::dup2(_ends[1], STDERR_FILENO);
+        ::close(_ends[1]);
+    }
+    piped_stderr(const piped_stderr&) = delete;
+    piped_stderr& operator=(const piped_stderr&) = delete;
+    ~piped_stderr() {
+        close_writing_end();
+        ::close(_ends[0]);
+    }
+
+    void close_writing_end() {
+        if (_terminal >= 0) {
+            ::dup2(_terminal, STDERR_FILENO);
+            ::close(std::exchange(_terminal, -1));
+        }
+    }
+    // What comes until the writing end is closed.
+    std::string read_all() const {
+        std::string all;
+        char piece[4096];
+        for (ssize_t count = 1; count > 0;) {
+            count = ::read(_ends[0], piece, sizeof piece);
+            all.append(piece, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+        }
+        return all;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("when run() returns, all that shards have said is on stderr, line by line", "[log]") {
+    static logger log("chatter");
+    captured_stderr printed;
+    run(tested_shards(2), [] {
+        return smp::invoke_on_all([] {
+            for (int i = 0; i < 500; ++i) {
+                log.info("{} {} end", this_shard_id(), i);
+            }
+        });
+    });
+    const std::string said = printed.take();
+    CHECK(count_of(said, "\n") == 1000);
+    for (unsigned shard : {0u, 1u}) {
+        std::size_t at = 0;
+        for (int i = 0; i < 500 && at != std::string::npos; ++i) {
+            at = said.find("[shard " + std::to_string(shard) + "] chatter - " +
+                               std::to_string(shard) + " " + std::to_string(i) + " end\n",
+                           at);
+        }
+        CHECK(at != std::string::npos);
+    }
+}
+
+// If a shard waited for the pipe, this would never end: only after it has said everything somebody
+// begins to read.
+TEST_CASE("a shard does not wait for stderr, and what is lost is counted", "[log]") {
+    static logger log("flood");
+    constexpr std::size_t line_count = 5000;
+    piped_stderr pipe;
+    std::string said;
+    std::thread reader;
+    run(tested_shards(1), [&] {
+        for (std::size_t i = 0; i < line_count; ++i) {
+            log.info("{:0>100}", i);
+        }
+        reader = std::thread([&] { said = pipe.read_all(); });
+    });
+    pipe.close_writing_end();
+    reader.join();
+    const std::size_t arrived_count = count_of(said, "] flood - ");
+    CHECK(arrived_count > 1000);
+    CHECK(arrived_count < line_count);
+    std::size_t lost_count = 0;
+    for (std::size_t at = said.find("] log - "); at != std::string::npos;
+         at = said.find("] log - ", at + 1)) {
+        lost_count += std::stoul(said.substr(at + 8));
+    }
+    CHECK(arrived_count + lost_count == line_count);
+}
+
+TEST_CASE("run() ends although nobody ever reads its log", "[log]") {
+    static logger log("unheard");
+    const piped_stderr pipe;
+    run(tested_shards(1), [] {
+        for (int i = 0; i < 2000; ++i) {
+            log.info("{:0>100}", i);
+        }
+    });
+}
