@@ -40,6 +40,28 @@ public:
     }
 };
 
+class socket_stream final : public byte_stream {
+    internal::stream_socket_ref _socket;
+
+public:
+    explicit socket_stream(internal::stream_socket_ref socket) noexcept
+        : _socket(std::move(socket)) {}
+    future<temporary_buffer<char>> get() override { return _socket->get(); }
+    bool interrupt_get() noexcept override { return _socket->interrupt_input(); }
+    future<> put(gather_list&& pieces) override { return _socket->put(std::move(pieces)); }
+    future<> close() override {
+        _socket->end_output();
+        return make_ready_future<>();
+    }
+    void abort() noexcept override {
+        _socket->end_input();
+        _socket->end_output();
+    }
+    socket_address remote_address() const noexcept override {
+        return connected_socket(_socket).remote_address();
+    }
+};
+
 std::system_error connect_error(int error, const socket_address& remote) {
     return std::system_error(error, std::system_category(), "connect to " + remote.to_string());
 }
@@ -93,6 +115,10 @@ input_stream<char> connected_socket::input() {
 
 output_stream<char> connected_socket::output() {
     return output_stream<char>(std::make_unique<socket_sink>(_socket));
+}
+
+std::unique_ptr<byte_stream> connected_socket::stream() {
+    return std::make_unique<socket_stream>(_socket);
 }
 
 // Setting these fails only where the protocol has no such thing.

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <miniss/core/iostream.hh>
+#include <miniss/net/byte_stream.hh>
 #include <miniss/net/socket_address.hh>
 #include <miniss/net/stream_socket.hh>
 
@@ -36,6 +37,8 @@ public:
     // The two directions. Ask once for each.
     input_stream<char> input();
     output_stream<char> output();
+    // The same in one object, which keeps the connection. Ask for it instead of the two.
+    std::unique_ptr<byte_stream> stream();
 
     // Sends small pieces at once (TCP_NODELAY). No effect on Unix sockets.
     void set_nodelay(bool nodelay);

@@ -109,7 +109,7 @@ void stream_socket::receiver::answer_reader() noexcept {
 future<> stream_socket::sender::put(gather_list&& pieces) {
     MINISS_ASSERT(!_writer);  // One write at a time.
     _pieces = std::move(pieces);
-    _vector.clear();
+    _vector.reserve(_pieces.size());
     _sending_bytes = 0;
     for (auto& piece : _pieces) {
         _vector.push_back({piece.get_write(), piece.size()});
@@ -144,7 +144,8 @@ void stream_socket::sender::end() noexcept {
 void stream_socket::sender::complete(io_result&& result) noexcept {
     auto writer = std::move(*_writer);
     _writer.reset();
-    _pieces.clear();
+    _pieces = gather_list();  // An idle connection keeps no memory for its next send.
+    _vector = std::vector<iovec>();
     const bool was_room = std::exchange(_waits_for_room, false) && result.value >= 0;
     if (was_room || (result.value >= 0 && std::size_t(result.value) == _sending_bytes)) {
         writer.set_value();

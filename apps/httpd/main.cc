@@ -5,12 +5,12 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
-#include <string>
+#include <optional>
 #include <vector>
 
-#include <miniss/apps/httpd/handlers.hh>
+#include <miniss/apps/httpd/options.hh>
+#include <miniss/apps/httpd/worker.hh>
 #include <miniss/core/signal.hh>
-#include <miniss/net/http/server.hh>
 #include <miniss/smp/app_template.hh>
 #include <miniss/smp/runtime.hh>
 #include <miniss/smp/smp.hh>
@@ -22,14 +22,8 @@ namespace {
 // For the requests that are in flight when the server is told to stop.
 constexpr std::chrono::seconds stop_time{10};
 
-// What one shard needs to serve.
-struct worker {
-    http::routes table = httpd::make_routes();
-    http::server server{table, {}};
-};
-
 // Each shard uses only its own.
-using worker_list = std::vector<std::unique_ptr<worker>>;
+using worker_list = std::vector<std::unique_ptr<httpd::worker>>;
 
 // A server holds a descriptor for each connection; the usual soft limit of 1024 is for programs
 // that use select().
@@ -43,21 +37,23 @@ void raise_descriptor_limit() {
 
 // TCP: every shard has a socket of its own, and the kernel spreads the connections. A Unix
 // address can be bound only once, so there all shards accept from one socket.
-future<> start_all(worker_list& workers, const socket_address& local) {
+future<> start_all(worker_list& workers, const socket_address& local, const httpd::options& given,
+                   const httpd::log_file& log) {
+    workers[0] = std::make_unique<httpd::worker>(given, log);
     server_socket first = listen(local, {.reuse_port = smp::count > 1});
     std::vector<int> duplicates;
     for (unsigned shard = 1; local.is_unix() && shard < smp::count; ++shard) {
         duplicates.push_back(first.duplicate());
     }
-    workers[0] = std::make_unique<worker>();
-    workers[0]->server.start(std::move(first));
-    return smp::invoke_on_others([&workers, local, duplicates = std::move(duplicates)] {
-        const unsigned shard = this_shard_id();
-        auto listener = local.is_unix() ? server_socket(duplicates[shard - 1])
-                                        : listen(local, {.reuse_port = true});
-        workers[shard] = std::make_unique<worker>();
-        workers[shard]->server.start(std::move(listener));
-    });
+    workers[0]->start(std::move(first));
+    return smp::invoke_on_others(
+        [&workers, &given, &log, local, duplicates = std::move(duplicates)] {
+            const unsigned shard = this_shard_id();
+            auto listener = local.is_unix() ? server_socket(duplicates[shard - 1])
+                                            : listen(local, {.reuse_port = true});
+            workers[shard] = std::make_unique<httpd::worker>(given, log);
+            workers[shard]->start(std::move(listener));
+        });
 }
 
 future<> stop_all(worker_list& workers) {
@@ -66,7 +62,7 @@ future<> stop_all(worker_list& workers) {
         if (mine == nullptr) {  // It could not be started.
             return make_ready_future<>();
         }
-        return mine->server.stop(steady_clock::now() + stop_time).then([&mine] { mine.reset(); });
+        return mine->stop(steady_clock::now() + stop_time).then([&mine] { mine.reset(); });
     });
 }
 
@@ -79,11 +75,11 @@ void print_address(const socket_address& local) {
     std::fflush(stdout);
 }
 
-future<> serve(const std::string& address) {
-    const auto local = probe_address(socket_address::parse(address));
+future<> serve(const httpd::options& given, const httpd::log_file& log) {
+    const auto local = probe_address(socket_address::parse(given.address));
     auto workers = std::make_unique<worker_list>(smp::count);
     auto& each = *workers;
-    return start_all(each, local)
+    return start_all(each, local, given, log)
         .then([local] {
             auto told_to_stop = signal::wait_for({SIGINT, SIGTERM});
             if (!told_to_stop.failed()) {
@@ -103,9 +99,13 @@ future<> serve(const std::string& address) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::string address = "127.0.0.1:8080";
+    httpd::options given;
     app_template app({.name = "httpd", .description = "The HTTP/1.1 server of miniss."});
-    app.add_option("--listen", address, "ADDR:PORT, [ADDR6]:PORT or unix:/path to listen on");
+    httpd::add_options(app, given);
     raise_descriptor_limit();
-    return app.run(argc, argv, [&address] { return serve(address); });
+    std::optional<httpd::log_file> log;
+    return app.run(argc, argv, [&given, &log] {
+        httpd::check(given);
+        return serve(given, log.emplace(given.access_log));
+    });
 }

@@ -17,38 +17,48 @@ constexpr std::size_t usual_head_bytes = 1024;
 
 }  // namespace
 
-connection::connection(server& of, connected_socket peer)
-    : _server(of),
-      _socket(std::move(peer)),
-      _in(_socket.input()),
-      _out(_socket.output()),
-      _reader(of._options.bounds),
-      _timer([this] { on_timer(); }) {
-    _socket.set_nodelay(true);
+connection::connection(server& of, std::unique_ptr<byte_stream> peer, gate::holder inside)
+    : _server(of), _inside(std::move(inside)), _peer(*peer), _out(std::move(peer)), _timer([this] {
+          on_timer();
+      }) {
+    if (_server._log != nullptr) {
+        _logged_peer = std::make_unique<socket_address>(_peer.remote_address());
+    }
     enter(phase::idle);
 }
 
-future<> connection::serve() noexcept {
-    return repeat([this] { return step(); })
-        .then([this] { return linger(); })
-        .handle_exception([](const std::exception_ptr&) {
-            // The peer has reset the connection or does not read: nobody is left to tell.
-        });
+connection::~connection() { _server._free_slots.signal(); }
+
+// Not run_in_background(): this cannot fail, and an idle connection is worth the allocation.
+void connection::run(std::unique_ptr<connection> served) noexcept {
+    connection& self = *served;
+    (void)repeat([&self] {
+        return self.step();
+    }).then_wrapped([served = std::move(served)](future<> ended) {
+        // The peer may have reset the connection, or does not read: nobody is left to tell.
+        ended.ignore_ready_future();
+    });
 }
 
 future<stop_iteration> connection::step() {
-    if (_answered) {
+    if (_phase == phase::linger) {
+        return linger_on();
+    }
+    if (_now == nullptr) {
+        return receive();
+    }
+    if (_now->answered) {
         return pass_over_content();
     }
     switch (read_request()) {
     case parse_result::complete:
         return answer();
     case parse_result::failed:
-        return refuse(_reader.error());
+        return refuse(_now->reader.error());
     case parse_result::incomplete:
         break;
     }
-    if (!_out.has_unsent() && !_reader.awaits_continue()) {
+    if (!_out.has_unsent() && !_now->reader.awaits_continue()) {
         return receive();
     }
     return ask_for_content().then([this] { return receive(); });
@@ -57,22 +67,24 @@ future<stop_iteration> connection::step() {
 // Complete is also a request whose content the handler itself will read, or nobody will because
 // that would take long or the peer waits for our word.
 parse_result connection::read_request() {
-    if (_reader.has_head()) {
-        return _reader.read();
+    request_reader& reader = _now->reader;
+    if (reader.has_head()) {
+        return reader.read();
     }
-    const auto head = _reader.read_head();
+    const auto head = reader.read_head();
     if (head != parse_result::complete) {
         return head;
     }
-    request asked = _reader.current();
-    _route = _server._routes.find(asked);
-    const bool waits = _route != nullptr ? !_route->stream : can_find_next();
-    return waits ? _reader.read() : head;
+    request asked = reader.current();
+    _now->route = _server._routes.find(asked);
+    const bool waits = _now->route != nullptr ? !_now->route->stream : can_find_next();
+    return waits ? reader.read() : head;
 }
 
 // Sends what is due before the peer goes on: earlier replies, and the 100 that it waits for.
 future<> connection::ask_for_content() {
-    const bool must_continue = _reader.awaits_continue() && !std::exchange(_continued, true);
+    const bool must_continue =
+        _now->reader.awaits_continue() && !std::exchange(_now->continued, true);
     enter(phase::send);
     return _out.write(must_continue ? continue_head : std::string_view()).then([this] {
         return _out.flush();
@@ -80,27 +92,39 @@ future<> connection::ask_for_content() {
 }
 
 future<stop_iteration> connection::receive() {
-    enter(_reader.has_head() ? phase::content : _reader.has_begun() ? phase::head : phase::idle);
-    return _in.read().then_wrapped([this](future<temporary_buffer<char>> received) {
+    if (_now != nullptr && _now->reader.is_untouched()) {
+        _server.give_back(std::move(_now));
+    }
+    if (_now == nullptr || !_now->reader.has_begun()) {
+        enter(phase::idle);
+    } else {
+        enter(_now->reader.has_head() ? phase::content : phase::head);
+    }
+    return _peer.get().then_wrapped([this](future<temporary_buffer<char>> received) {
         if (received.failed()) {
             return receive_failed(received.get_exception());
         }
         auto piece = received.get();
-        const auto stop = piece.empty() ? stop_iteration::yes : stop_iteration::no;
-        _reader.feed(std::move(piece));
-        return make_ready_future<stop_iteration>(stop);
+        if (piece.empty()) {
+            return linger();
+        }
+        if (_now == nullptr) {
+            _now = _server.take_exchange();
+        }
+        _now->reader.feed(std::move(piece));
+        return make_ready_future<stop_iteration>(stop_iteration::no);
     });
 }
 
 // A request that takes too long is answered; a connection that was idle, or was reset, is not.
 future<stop_iteration> connection::receive_failed(std::exception_ptr error) {
-    if (_timed_out && _reader.has_begun() && !_answered) {
+    if (!_timed_out) {
+        return make_exception_future<stop_iteration>(std::move(error));
+    }
+    if (_now != nullptr && _now->reader.has_begun() && !_now->answered) {
         return refuse({status::request_timeout, "the request took too long"});
     }
-    if (_timed_out) {
-        return make_ready_future<stop_iteration>(stop_iteration::yes);
-    }
-    return make_exception_future<stop_iteration>(std::move(error));
+    return linger();
 }
 
 future<stop_iteration> connection::answer() {
@@ -126,22 +150,31 @@ future<stop_iteration> connection::answer() {
 }
 
 future<reply> connection::ask_handler() {
-    if (_route != nullptr && _route->stream) {
+    if (_now->route != nullptr && _now->route->stream) {
         return start_streaming();
     }
-    _asked.emplace(_reader.current());
-    if (_route == nullptr) {
-        return make_ready_future<reply>(_server._routes.refuse(*_asked));
+    _now->asked.emplace(_now->reader.current());
+    if (_now->route == nullptr) {
+        return make_ready_future<reply>(_server._routes.refuse(*_now->asked));
     }
-    _asked->set_route(_route->path);
-    return futurize_invoke(_route->answer, *_asked);
+    _now->asked->set_route(_now->route->path);
+    return futurize_invoke(_now->route->answer, *_now->asked);
 }
 
 future<stop_iteration> connection::answered(future<reply> ready) {
     if (ready.failed()) {
         return handler_failed(ready.get_exception());
     }
-    return send(ready.get(), context_of(*_asked));
+    reply answer = ready.get();
+    if (answer.take_over() != nullptr) {
+        return upgrade(std::move(answer));
+    }
+    try {
+        encode_for(*_now->asked, answer, _server._codings);
+    } catch (...) {
+        return handler_failed(std::current_exception());
+    }
+    return send(std::move(answer), context_of(*_now->asked));
 }
 
 // Not every failure of a handler is its own: reading the content may have failed.
@@ -153,7 +186,7 @@ future<stop_iteration> connection::handler_failed(std::exception_ptr error) {
         return make_exception_future<stop_iteration>(std::move(error));
     }
     miniss::internal::report_background_failure("HTTP handler", std::move(error));
-    return send(make_error_reply(status::internal_server_error), context_of(*_asked));
+    return send(make_error_reply(status::internal_server_error), context_of(*_now->asked));
 }
 
 future<stop_iteration> connection::send(reply&& answer, const reply_context& context) {
@@ -164,12 +197,14 @@ future<stop_iteration> connection::send(reply&& answer, const reply_context& con
             return finish(keep);
         });
     }
+    log(answer.status(), answer.content_to_send(asked).size());
     _streaming.reset();
-    _continued = false;
-    if (_reader.is_complete() || !keep) {
-        _reader.consume();
+    _now->continued = false;
+    if (_now->reader.is_complete() || !keep) {
+        _now->asked.reset();
+        _now->reader.consume();
     } else {
-        _answered = true;
+        _now->answered = true;
     }
     enter(phase::send);
     return write_head(answer, context)
@@ -180,7 +215,7 @@ future<stop_iteration> connection::send(reply&& answer, const reply_context& con
             if (keep) {
                 return make_ready_future<stop_iteration>(stop_iteration::no);
             }
-            return _out.flush().then([] { return stop_iteration::yes; });
+            return _out.flush().then([this] { return linger(); });
         });
 }
 
@@ -207,22 +242,26 @@ future<> connection::write_content(reply&& answer, method asked) {
 future<stop_iteration> connection::refuse(const refusal& why) {
     reply_context context;
     context.date = date();
-    context.method = _reader.method();
+    context.method = _now->reader.method();
+    if (!_now->asked && _now->reader.has_head()) {
+        _now->asked.emplace(_now->reader.current());
+    }
     return send(make_error_reply(why.code, why.rule), context);
 }
 
 // Closing while the peer still sends would reset the connection, and with it our last reply.
 // So we only finish sending, and wait for the peer to close, for a while.
-future<> connection::linger() {
+future<stop_iteration> connection::linger() {
     enter(phase::linger);
-    return _out.close().then([this] {
-        return repeat([this, received_bytes = std::size_t(0)]() mutable {
-            return _in.read().then([&received_bytes](temporary_buffer<char>&& piece) {
-                received_bytes += piece.size();
-                const bool done = piece.empty() || received_bytes > lingering_bytes_max;
-                return done ? stop_iteration::yes : stop_iteration::no;
-            });
-        });
+    _now.reset();
+    return _out.close().then([] { return stop_iteration::no; });
+}
+
+future<stop_iteration> connection::linger_on() {
+    return _peer.get().then([this](temporary_buffer<char>&& piece) {
+        _lingering_bytes += piece.size();
+        const bool done = piece.empty() || _lingering_bytes > lingering_bytes_max;
+        return done ? stop_iteration::yes : stop_iteration::no;
     });
 }
 
@@ -238,25 +277,35 @@ reply_context connection::context_of(const request& asked) const {
 // Whether the end of the current request will be found without much ado. Who was not asked for
 // his content may send it or not, so that what comes next could be either (RFC 9110 10.1.1).
 bool connection::can_find_next() const noexcept {
-    if (_reader.is_complete()) {
+    if (_now->reader.is_complete()) {
         return true;
     }
     const bool failed = _streaming != nullptr && (_streaming->error || _streaming->broken);
-    return !failed && (_continued || !_reader.awaits_continue()) &&
-           _reader.content_bytes_to_come() <= _server._options.unread_content_bytes;
+    return !failed && (_now->continued || !_now->reader.awaits_continue()) &&
+           _now->reader.content_bytes_to_come() <= _server._options.unread_content_bytes;
 }
 
 // While the server drains: not for ever, but what has come already is answered.
 bool connection::may_go_on() const noexcept {
-    if (_request_count >= _server._options.request_count_max) {
+    const std::uint64_t count_max = _server._options.request_count_max;
+    if (count_max != 0 && _request_count >= count_max) {
         return false;
     }
-    return !_server._draining || engine().now() < _server._drain_end || _reader.has_unread();
+    return !_server._draining || engine().now() < _server._drain_end || _now->reader.has_unread();
 }
 
-std::string_view connection::date() const {
+std::string_view connection::date() const { return _server._date.at(unix_seconds()); }
+
+void connection::log(status answer, std::uint64_t content_bytes) {
+    if (_logged_peer != nullptr) {
+        const request* asked = _now->asked ? &*_now->asked : nullptr;
+        _server._log->add({*_logged_peer, asked, answer, content_bytes}, unix_seconds());
+    }
+}
+
+std::int64_t connection::unix_seconds() {
     const auto now = engine().backend().time_of_day().time_since_epoch();
-    return _server._date.at(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+    return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
 void connection::enter(phase next) noexcept {
@@ -297,7 +346,7 @@ void connection::on_timer() noexcept {
     }
     if (_phase == phase::send) {
         abort();
-    } else if (_socket.interrupt_input()) {
+    } else if (_peer.interrupt_get()) {
         _timed_out = true;
     } else {
         // Bytes have come in the meantime. If they do not change the deadline, it is met once they
@@ -312,9 +361,6 @@ void connection::drain() noexcept {
     }
 }
 
-void connection::abort() noexcept {
-    _socket.shutdown_input();
-    _socket.shutdown_output();
-}
+void connection::abort() noexcept { _peer.abort(); }
 
 }  // namespace miniss::http::internal

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include <miniss/net/http/request_reader.hh>
+#include <miniss/net/http/exchange.hh>
 #include <miniss/net/http/server.hh>
 #include <miniss/timer/timer.hh>
 
@@ -17,7 +17,9 @@ namespace miniss::http::internal {
 // when the head is here, and reads the content through this connection while it comes in. What
 // nobody reads is passed over behind the reply.
 //
-// It knows bytes only through its two streams, so whatever gives such streams can carry it.
+// It knows bytes only through its byte_stream, so whatever gives such a stream can carry it.
+//
+// Cost: while idle, at most 1 KiB with all that belongs to it.
 class connection final : public connection_hook, private content_carrier {
     // What it waits for: the peer, except while a handler works.
     enum class phase : std::uint8_t { idle, head, content, answer, send, linger };
@@ -37,27 +39,26 @@ class connection final : public connection_hook, private content_carrier {
     class content_source;
 
     server& _server;
-    connected_socket _socket;
-    input_stream<char> _in;
-    output_stream<char> _out;
-    request_reader _reader;
-    std::optional<request> _asked;  // What is being answered.
-    const routes::route* _route = nullptr;
+    gate::holder _inside;
+    byte_stream& _peer;
+    output_stream<char> _out;        // Owns the peer.
+    std::unique_ptr<exchange> _now;  // Not while it is idle.
     std::unique_ptr<streaming> _streaming;
+    std::unique_ptr<socket_address> _logged_peer;  // If requests are logged.
     timer<> _timer;
     steady_clock::time_point _deadline;
     phase _phase = phase::idle;
     bool _timed_out = false;
-    bool _continued = false;  // The 100 of this request was sent.
-    bool _answered = false;   // All but the rest of its content is done with.
-    std::uint64_t _passed_over_bytes = 0;
     std::uint64_t _request_count = 0;
+    std::size_t _lingering_bytes = 0;  // Received behind our last reply.
 
 public:
-    connection(server& of, connected_socket peer);
+    // Counts as inside until it dies.
+    connection(server& of, std::unique_ptr<byte_stream> peer, gate::holder inside);
+    ~connection();
 
-    // Ready when the connection has ended, however it did.
-    future<> serve() noexcept;
+    // Serves until the connection has ended, however it did, and destroys it.
+    static void run(std::unique_ptr<connection> served) noexcept;
 
     // The server stops: an idle connection waits a little for a request that is on its way.
     void drain() noexcept;
@@ -77,7 +78,8 @@ private:
     future<> write_head(const reply& answer, const reply_context& context);
     future<stop_iteration> refuse(const refusal& why);
     future<stop_iteration> receive_failed(std::exception_ptr error);
-    future<> linger();
+    future<stop_iteration> linger();
+    future<stop_iteration> linger_on();
 
     future<reply> start_streaming();
     future<temporary_buffer<char>> read_content();
@@ -89,6 +91,8 @@ private:
     future<> write_streamed(reply&& answer, const reply_context& context);
     future<> streamed(future<> written);
     future<stop_iteration> handler_failed(std::exception_ptr error);
+    future<stop_iteration> upgrade(reply&& answer);
+    future<> take_over();
     future<stop_iteration> finish(bool keep);
     future<stop_iteration> pass_over_content();
 
@@ -96,6 +100,8 @@ private:
     bool may_go_on() const noexcept;
     bool can_find_next() const noexcept;
     std::string_view date() const;
+    static std::int64_t unix_seconds();
+    void log(status answer, std::uint64_t content_bytes);
 
     void enter(phase next) noexcept;
     void set_deadline(std::chrono::milliseconds patience) noexcept;

@@ -16,14 +16,14 @@ public:
 };
 
 future<reply> connection::start_streaming() {
-    _reader.hold_head();
-    _asked.emplace(_reader.current());
-    _asked->set_route(_route->path);
+    _now->reader.hold_head();
+    _now->asked.emplace(_now->reader.current());
+    _now->asked->set_route(_now->route->path);
     _streaming = std::make_unique<streaming>();
     _streaming->content = input_stream<char>(std::make_unique<content_source>(*this));
     const auto start = [this] {
         enter(phase::answer);
-        return futurize_invoke(_route->stream, *_asked, _streaming->content);
+        return futurize_invoke(_now->route->stream, *_now->asked, _streaming->content);
     };
     if (!_out.has_unsent()) {
         return start();
@@ -62,24 +62,24 @@ future<temporary_buffer<char>> connection::read_content() {
 // Until there is a piece, or the end, or an error.
 future<stop_iteration> connection::receive_content() {
     using result = request_reader::content_result;
-    switch (_reader.next_content(_streaming->piece)) {
+    switch (_now->reader.next_content(_streaming->piece)) {
     case result::data:
     case result::complete:
         return make_ready_future<stop_iteration>(stop_iteration::yes);
     case result::failed:
-        _streaming->error = _reader.error();
+        _streaming->error = _now->reader.error();
         return make_ready_future<stop_iteration>(stop_iteration::yes);
     case result::incomplete:
         break;
     }
     const auto read_on = [this] {
         enter(phase::content);
-        return _in.read().then_wrapped([this](future<temporary_buffer<char>> received) {
+        return _peer.get().then_wrapped([this](future<temporary_buffer<char>> received) {
             return content_received(std::move(received));
         });
     };
     // Once the reply has begun, its head says enough.
-    if (_streaming->writer || _continued || !_reader.awaits_continue()) {
+    if (_streaming->writer || _now->continued || !_now->reader.awaits_continue()) {
         return read_on();
     }
     return ask_for_content().then(read_on);
@@ -99,7 +99,7 @@ future<stop_iteration> connection::content_received(future<temporary_buffer<char
         _streaming->error = {status::bad_request, "the content is not complete (RFC 9112 8)"};
         return make_ready_future<stop_iteration>(stop_iteration::yes);
     }
-    _reader.feed(std::move(piece));
+    _now->reader.feed(std::move(piece));
     return make_ready_future<stop_iteration>(stop_iteration::no);
 }
 
@@ -150,6 +150,7 @@ future<> connection::write_streamed(reply&& answer, const reply_context& context
 }
 
 future<> connection::streamed(future<> written) {
+    log(_streaming->answer->status(), _streaming->writer->sent_bytes());
     if (!written.failed()) {
         return wait_for_head();
     }
@@ -168,15 +169,16 @@ future<> connection::streamed(future<> written) {
 future<stop_iteration> connection::finish(bool keep) {
     const bool failed = _streaming->error || _streaming->broken;
     _streaming.reset();
-    _continued = false;
+    _now->continued = false;
     enter(phase::send);
     if (!keep || failed) {
-        return _out.flush().then([] { return stop_iteration::yes; });
+        return _out.flush().then([this] { return linger(); });
     }
-    if (_reader.is_complete()) {
-        _reader.consume();
+    if (_now->reader.is_complete()) {
+        _now->asked.reset();
+        _now->reader.consume();
     } else {
-        _answered = true;
+        _now->answered = true;
     }
     return make_ready_future<stop_iteration>(stop_iteration::no);
 }
@@ -187,19 +189,20 @@ future<stop_iteration> connection::pass_over_content() {
     _streaming.reset();
     for (;;) {
         temporary_buffer<char> piece;
-        switch (_reader.next_content(piece)) {
+        switch (_now->reader.next_content(piece)) {
         case result::data:
-            _passed_over_bytes += piece.size();
-            if (_passed_over_bytes <= _server._options.unread_content_bytes) {
+            _now->passed_over_bytes += piece.size();
+            if (_now->passed_over_bytes <= _server._options.unread_content_bytes) {
                 continue;
             }
             [[fallthrough]];
         case result::failed:
-            return _out.flush().then([] { return stop_iteration::yes; });
+            return _out.flush().then([this] { return linger(); });
         case result::complete:
-            _reader.consume();
-            _answered = false;
-            _passed_over_bytes = 0;
+            _now->asked.reset();
+            _now->reader.consume();
+            _now->answered = false;
+            _now->passed_over_bytes = 0;
             return make_ready_future<stop_iteration>(stop_iteration::no);
         case result::incomplete:
             enter(phase::send);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <stdexcept>
 
+#include <miniss/net/http/content_coding.hh>
 #include <miniss/net/http/field_check.hh>
 
 namespace miniss::http {
@@ -38,21 +39,61 @@ namespace internal {
 
 class content_sink final : public data_sink {
     content_carrier& _connection;
+    content_encoder* _encoder;
     content_framing _framing;
     std::uint64_t _left;  // Of the announced length.
     bool _is_last = false;
 
 public:
     std::string trailer_lines;
+    std::uint64_t sent_bytes = 0;
 
-    content_sink(content_carrier& connection, content_framing framing, std::uint64_t length)
-        : _connection(connection), _framing(framing), _left(length) {}
+    content_sink(content_carrier& connection, content_framing framing, std::uint64_t length,
+                 content_encoder* encoder)
+        : _connection(connection), _encoder(encoder), _framing(framing), _left(length) {}
 
     // What comes now is the end, and need not leave before what follows.
     void begin_last() noexcept { _is_last = true; }
 
-    // All that is here becomes one chunk.
     future<> put(gather_list&& pieces) override {
+        if (_encoder == nullptr) {
+            return carry(std::move(pieces));
+        }
+        std::string encoded;
+        for (const auto& piece : pieces) {
+            _encoder->encode(piece.view(), encoded);
+        }
+        _encoder->flush(encoded);
+        return carry_encoded(std::move(encoded));
+    }
+
+    // Nothing more will come.
+    future<> close() override {
+        if (_framing == content_framing::length && _left != 0) {
+            return make_exception_future<>(
+                std::length_error("content is shorter than its announced length"));
+        }
+        if (_encoder == nullptr) {
+            return carry_end();
+        }
+        std::string encoded;
+        _encoder->finish(encoded);
+        return carry_encoded(std::move(encoded)).then([this] { return carry_end(); });
+    }
+
+private:
+    // An empty chunk would be the end.
+    future<> carry_encoded(std::string encoded) {
+        if (encoded.empty()) {
+            return make_ready_future<>();
+        }
+        gather_list pieces;
+        pieces.push_back(make_buffer(std::move(encoded)));
+        return carry(std::move(pieces));
+    }
+
+    // All that is here becomes one chunk.
+    future<> carry(gather_list&& pieces) {
         const std::uint64_t size_bytes = size_of(pieces);
         if (_framing == content_framing::length) {
             if (size_bytes > _left) {
@@ -64,15 +105,11 @@ public:
             pieces.insert(pieces.begin(), chunk_head(size_bytes));
             pieces.push_back(constant_piece("\r\n"));
         }
+        sent_bytes += size_bytes;
         return _connection.carry(std::move(pieces), !_is_last);
     }
 
-    // Nothing more will come.
-    future<> close() override {
-        if (_framing == content_framing::length && _left != 0) {
-            return make_exception_future<>(
-                std::length_error("content is shorter than its announced length"));
-        }
+    future<> carry_end() {
         if (_framing != content_framing::chunked) {
             return make_ready_future<>();
         }
@@ -88,8 +125,10 @@ content_writer::content_writer(internal::content_sink* framed)
     : output_stream<char>(std::unique_ptr<data_sink>(framed)), _framed(framed) {}
 
 content_writer::content_writer(content_carrier& connection, content_framing framing,
-                               std::uint64_t length)
-    : content_writer(new internal::content_sink(connection, framing, length)) {}
+                               std::uint64_t length, content_encoder* encoder)
+    : content_writer(new internal::content_sink(connection, framing, length, encoder)) {}
+
+std::uint64_t content_writer::sent_bytes() const noexcept { return _framed->sent_bytes; }
 
 void content_writer::add_trailer(std::string_view name, std::string_view value) {
     internal::append_checked_field(_framed->trailer_lines, name, value);

@@ -11,6 +11,8 @@
 
 namespace miniss::http {
 
+class content_encoder;
+
 // How the end of streamed content is marked.
 enum class content_framing : std::uint8_t {
     length,
@@ -44,12 +46,16 @@ class content_writer : public output_stream<char> {
     explicit content_writer(internal::content_sink* framed);
 
 public:
-    // `length` counts only with that framing.
-    content_writer(content_carrier& connection, content_framing framing, std::uint64_t length);
+    // `length` counts only with that framing. With an encoder, what is written goes through it.
+    content_writer(content_carrier& connection, content_framing framing, std::uint64_t length,
+                   content_encoder* encoder = nullptr);
 
     // Sends a field behind the content, if that goes out in chunks; else it is dropped, so it must
     // be dispensable (RFC 9110 6.5.1). Throws std::invalid_argument as reply::add_header().
     void add_trailer(std::string_view name, std::string_view value);
+
+    // How much content has been handed over to be sent, encoded, without its framing.
+    std::uint64_t sent_bytes() const noexcept;
 
     // For the server: hands over the rest, and marks the end.
     // Errors: std::length_error: less than the length that the reply announced.

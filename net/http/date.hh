@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string_view>
 
 namespace miniss::http {
@@ -14,6 +15,10 @@ inline constexpr std::size_t date_bytes = 29;
 
 // Writes date_bytes bytes to `to`. `unix_seconds` must lie in the years 0 to 9999.
 void write_date(char* to, std::int64_t unix_seconds) noexcept;
+
+// Reads a date in any of the three forms of RFC 9110 5.6.7, as seconds of Unix time; none for what
+// is no date. A year of two digits is taken for one at most 50 years ahead of `now`.
+std::optional<std::int64_t> parse_date(std::string_view text, std::int64_t now) noexcept;
 
 // Keeps the text of the current second, so that a date is made once a second only.
 class date_cache {

@@ -8,6 +8,7 @@
 #include <miniss/core/assert.hh>
 #include <miniss/net/http/date.hh>
 #include <miniss/net/http/field_check.hh>
+#include <miniss/net/http/text.hh>
 
 namespace miniss::http {
 namespace {
@@ -64,9 +65,46 @@ reply reply::streamed(http::status code, literal content_type, std::uint64_t len
     return result;
 }
 
+reply reply::switch_protocols(literal protocol, upgrade_function take_over) {
+    reply result(http::status::switching_protocols);
+    result.add_header("Upgrade", protocol.text());
+    result._take_over = std::make_unique<upgrade_function>(std::move(take_over));
+    return result;
+}
+
 reply& reply::add_header(std::string_view name, std::string_view value) {
     internal::append_checked_field(_header_lines, name, value);
     return *this;
+}
+
+std::optional<std::string_view> reply::header(std::string_view name) const noexcept {
+    std::string_view rest = _header_lines;
+    while (!rest.empty()) {
+        const std::size_t colon = rest.find(": ");
+        const std::size_t end = rest.find("\r\n");
+        if (internal::equals_ignoring_case(rest.substr(0, colon), name)) {
+            return rest.substr(colon + 2, end - colon - 2);
+        }
+        rest.remove_prefix(end + 2);
+    }
+    return std::nullopt;
+}
+
+void reply::encode(literal coding, std::unique_ptr<content_encoder> encoder) {
+    if (const auto tag = header("ETag"); tag && tag->starts_with('"')) {
+        _header_lines.insert(static_cast<std::size_t>(tag->data() - _header_lines.data()), "W/");
+    }
+    add_header("Content-Encoding", coding.text());
+    if (_stream != nullptr) {
+        _stream->length.reset();
+        _stream->encoder = std::move(encoder);
+        return;
+    }
+    std::string encoded;
+    encoder->encode(content(), encoded);
+    encoder->finish(encoded);
+    _content = std::move(encoded);
+    _constant_content = {};
 }
 
 // A 205 has a length, but it must be zero (RFC 9110 15.3.6).
@@ -76,7 +114,8 @@ bool reply::streams_content(method asked) const noexcept {
 }
 
 content_writer reply::make_writer(content_carrier& connection, const reply_context& context) const {
-    return content_writer(connection, framing(context), _stream->length.value_or(0));
+    return content_writer(connection, framing(context), _stream->length.value_or(0),
+                          _stream->encoder.get());
 }
 
 content_framing reply::framing(const reply_context& context) const noexcept {
@@ -123,7 +162,9 @@ char* reply::write_head(char* to, const reply_context& context) const noexcept {
         to = write_framing(to, context);
     }
     // 1.1 goes on and 1.0 ends unless one says otherwise (RFC 9112 9.3).
-    if (!keeps_connection(context)) {
+    if (_take_over != nullptr) {
+        to = put(to, "\r\nConnection: Upgrade");
+    } else if (!keeps_connection(context)) {
         to = put(to, "\r\nConnection: close");
     } else if (context.minor_version == 0) {
         to = put(to, "\r\nConnection: keep-alive");

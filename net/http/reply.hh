@@ -9,10 +9,12 @@
 #include <type_traits>
 
 #include <miniss/core/buffer.hh>
+#include <miniss/net/http/content_coding.hh>
 #include <miniss/net/http/content_writer.hh>
 #include <miniss/net/http/literal.hh>
 #include <miniss/net/http/method.hh>
 #include <miniss/net/http/status.hh>
+#include <miniss/net/http/upgrade.hh>
 
 namespace miniss::http {
 
@@ -38,6 +40,7 @@ class reply {
     struct streamed_content {
         content_function write;
         std::optional<std::uint64_t> length;
+        std::unique_ptr<content_encoder> encoder;
     };
 
     // Complete lines, each with its line break.
@@ -46,6 +49,7 @@ class reply {
     std::string_view _constant_content;
     literal _content_type;
     std::unique_ptr<streamed_content> _stream;
+    std::unique_ptr<upgrade_function> _take_over;
     http::status _status = status::ok;
     bool _closes = false;
 
@@ -64,6 +68,10 @@ public:
     static reply streamed(http::status code, literal content_type, std::uint64_t length,
                           content_function write);
 
+    // A 101: `take_over` then has the connection. Only in answer to a request that asks for it, see
+    // asks_for_upgrade(), and whose content was read.
+    static reply switch_protocols(literal protocol, upgrade_function take_over);
+
     http::status status() const noexcept { return _status; }
 
     // Appends a field line; the same name may come more than once. Refused are names that are no
@@ -71,6 +79,20 @@ public:
     // that the server itself answers for: Connection, Content-Length, Date, Server and
     // Transfer-Encoding.
     reply& add_header(std::string_view name, std::string_view value);
+
+    // The value of the first field of this name that add_header() has added.
+    // Lifetime: until the next field.
+    std::optional<std::string_view> header(std::string_view name) const noexcept;
+
+    // Encodes the content, and that of a stream while it is made; a length that was announced for
+    // it no longer holds. An entity tag becomes a weak one: it stands for both forms.
+    void encode(literal coding, std::unique_ptr<content_encoder> encoder);
+
+    // Whether content is to be sent in answer to GET.
+    bool has_content() const noexcept {
+        return streams_content(method::get) || !content_to_send(method::get).empty();
+    }
+    std::string_view content_type() const noexcept { return _content_type.text(); }
 
     // The connection is to be closed after this reply, whatever the request said.
     reply& close_connection() noexcept {
@@ -86,6 +108,9 @@ public:
     bool streams_content(method asked) const noexcept;
     content_writer make_writer(content_carrier& connection, const reply_context& context) const;
     content_function& stream() noexcept { return _stream->write; }
+
+    // What takes the connection over, if anything does.
+    upgrade_function* take_over() const noexcept { return _take_over.get(); }
 
     std::string_view content() const noexcept {
         return _constant_content.empty() ? std::string_view(_content) : _constant_content;

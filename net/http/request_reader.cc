@@ -11,9 +11,10 @@ namespace {
 // What an idle connection may keep for its next request.
 constexpr std::size_t kept_capacity_bytes = 256;
 
+// Assigning an empty string would keep the memory.
 void clear_and_shrink(std::string& text) noexcept {
     if (text.capacity() > kept_capacity_bytes) {
-        text = std::string();
+        std::string().swap(text);
     } else {
         text.clear();
     }

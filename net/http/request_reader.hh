@@ -63,10 +63,19 @@ public:
 
     // Whether some of a request is here, but not all.
     bool has_begun() const noexcept { return _stage != stage::head || _parser.has_begun(); }
+    // Whether it holds no byte at all, not even of an empty line before a request.
+    bool is_untouched() const noexcept {
+        return _stage == stage::head && _held.empty() && _piece.empty() && !_error;
+    }
     // Whether its head is complete.
     bool has_head() const noexcept { return _stage != stage::head; }
     // Whether anything has come behind the current request.
     bool has_unread() const noexcept { return !_piece.empty(); }
+
+    // Takes that: the connection leaves HTTP.
+    temporary_buffer<char> take_unread() noexcept {
+        return std::exchange(_piece, temporary_buffer<char>());
+    }
 
     // Whether all of the current request is here, or was handed out.
     bool is_complete() const noexcept { return _stage == stage::complete; }

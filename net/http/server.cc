@@ -1,8 +1,10 @@
 #include <miniss/net/http/server.hh>
 
+#include <new>
 #include <system_error>
 
 #include <miniss/core/reactor.hh>
+#include <miniss/core/report.hh>
 #include <miniss/net/http/connection.hh>
 #include <miniss/timer/sleep.hh>
 #include <miniss/timer/timer.hh>
@@ -25,17 +27,27 @@ bool has_stopped(const std::exception_ptr& error) noexcept {
     }
 }
 
+// About as many requests as are on their way at once; those of more are made and freed.
+constexpr std::size_t spare_exchange_count_max = 64;
+
+std::unique_ptr<byte_stream> bare_stream(connected_socket&& peer) { return peer.stream(); }
+
 }  // namespace
 
 server::server(const routes& table, const server_options& options)
-    : _routes(table), _options(options), _free_slots(options.connection_count_max) {}
+    : _routes(table), _options(options), _free_slots(options.connection_count_max) {
+    _spare_exchanges.reserve(spare_exchange_count_max);
+}
 
 std::size_t server::connection_count() const noexcept { return _connections.size(); }
 
 server::~server() { MINISS_ASSERT(_connections.empty()); }  // stop() comes first.
 
-void server::start(server_socket listener) {
+void server::start(server_socket listener) { start(std::move(listener), bare_stream); }
+
+void server::start(server_socket listener, stream_maker make_stream) {
     _listener = std::move(listener);
+    _make_stream = std::move(make_stream);
     run_in_background("HTTP accept", accept_all(_work.hold()));
 }
 
@@ -66,12 +78,37 @@ future<stop_iteration> server::accept_one(const gate::holder& inside) {
 }
 
 void server::serve(connected_socket peer, gate::holder inside) {
-    auto each = std::make_unique<internal::connection>(*this, std::move(peer));
-    auto& served = *each;
-    _connections.push_back(served);
-    run_in_background("HTTP connection",
-                      served.serve().finally([this, inside = std::move(inside),
-                                              each = std::move(each)] { _free_slots.signal(); }));
+    std::unique_ptr<byte_stream> stream;
+    try {
+        peer.set_nodelay(true);
+        stream = _make_stream(std::move(peer));
+    } catch (const std::bad_alloc&) {
+        throw;
+    } catch (...) {
+        miniss::internal::report_background_failure("HTTP stream", std::current_exception());
+        _free_slots.signal();
+        return;
+    }
+    auto served =
+        std::make_unique<internal::connection>(*this, std::move(stream), std::move(inside));
+    _connections.push_back(*served);
+    internal::connection::run(std::move(served));
+}
+
+std::unique_ptr<internal::exchange> server::take_exchange() {
+    if (_spare_exchanges.empty()) {
+        return std::make_unique<internal::exchange>(_options.bounds);
+    }
+    auto spare = std::move(_spare_exchanges.back());
+    _spare_exchanges.pop_back();
+    return spare;
+}
+
+void server::give_back(std::unique_ptr<internal::exchange> spent) noexcept {
+    if (_spare_exchanges.size() < spare_exchange_count_max) {
+        spent->asked.reset();
+        _spare_exchanges.push_back(std::move(spent));
+    }
 }
 
 future<> server::stop(std::chrono::steady_clock::time_point deadline) {

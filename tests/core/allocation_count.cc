@@ -1,11 +1,13 @@
 #include <miniss/tests/core/allocation_count.hh>
 
+
+#include <malloc.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
 
-#include <malloc.h>
 
 namespace {
 

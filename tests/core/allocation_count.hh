@@ -16,6 +16,7 @@ public:
 
 // Allocations that were not freed yet.
 long live_allocation_count() noexcept;
+// The memory that they take up, as malloc rounds it up.
 long live_allocated_bytes() noexcept;
 
 // While it lives, fails one allocation: that which comes after so many others. For one thread.

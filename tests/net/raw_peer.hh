@@ -89,6 +89,8 @@ public:
         return _received;
     }
 
+    void forget_received() noexcept { std::string().swap(_received); }
+
     // At most one piece of what is there.
     std::size_t take(char* piece, std::size_t size_bytes) {
         const auto count = ::recv(_fd, piece, size_bytes, 0);

@@ -95,6 +95,15 @@ TEST_CASE("the time for a head runs from its first byte, whatever trickles in",
     CHECK(answer.starts_with("HTTP/1.1 408 "));
 }
 
+TEST_CASE("a HEAD that takes too long is refused without a body", "[connection][sim]") {
+    world_type world(GENERATE(range(0u, 5u)), impatient());
+    auto client = world.client();
+    client.send("HEAD / HTTP/1.1\r\nHost:");
+    const auto answer = client.rest();
+    CHECK(answer.starts_with("HTTP/1.1 408 "));
+    CHECK(answer.ends_with("\r\n\r\n"));
+}
+
 TEST_CASE("bytes that come at the very moment of a deadline do not move it", "[connection][sim]") {
     auto options = impatient();
     options.head_time = 100ms;

@@ -52,3 +52,33 @@ TEST_CASE("date_cache follows the second that it is given, also backwards", "[ht
     CHECK(cache.at(784111776) == "Sun, 06 Nov 1994 08:49:36 GMT");
     CHECK(date_cache().at(0) == "Thu, 01 Jan 1970 00:00:00 GMT");
 }
+
+TEST_CASE("dates are read in the three forms that HTTP has had (RFC 9110 5.6.7)", "[http]") {
+    constexpr std::int64_t now = 1'700'000'000;  // In 2023.
+    CHECK(parse_date("Sun, 06 Nov 1994 08:49:37 GMT", now) == 784111777);
+    CHECK(parse_date("Sunday, 06-Nov-94 08:49:37 GMT", now) == 784111777);
+    CHECK(parse_date("Sun Nov  6 08:49:37 1994", now) == 784111777);
+    CHECK(parse_date("Wed Nov 16 08:49:37 1994", now) == 784111777 + 10 * 86400);
+    CHECK(parse_date("Thu, 01 Jan 1970 00:00:00 GMT", now) == 0);
+    CHECK(parse_date("Tuesday, 01-Nov-72 00:00:00 GMT", now) ==
+          parse_date("Tue, 01 Nov 2072 00:00:00 GMT", now));
+    CHECK(parse_date("Thursday, 01-Nov-73 00:00:00 GMT", now) ==
+          parse_date("Wed, 01 Nov 2073 00:00:00 GMT", now));
+    CHECK(parse_date("Thursday, 01-Nov-74 00:00:00 GMT", now) ==
+          parse_date("Fri, 01 Nov 1974 00:00:00 GMT", now));
+    for (const char* text : {"", "now", "Sun, 06 Nov 1994 08:49:37", "Sun, 6 Nov 1994 08:49:37 GMT",
+                             "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 06 Nov 1994 08:49:37 GMT ",
+                             "Sun, 31 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT",
+                             "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
+                             "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, +6 Nov 1994 08:49:37 GMT",
+                             "Sunday, 06-Nov-1994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994"}) {
+        CAPTURE(text);
+        CHECK_FALSE(parse_date(text, now));
+    }
+}
+
+TEST_CASE("what is written as a date is read as the same", "[http]") {
+    for (std::int64_t seconds = 0; seconds < 400LL * 366 * 86400; seconds += 86400 * 99 + 12345) {
+        REQUIRE(parse_date(date_of(seconds), 0) == seconds);
+    }
+}

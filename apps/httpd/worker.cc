@@ -1,0 +1,87 @@
+#include <miniss/apps/httpd/worker.hh>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string_view>
+#include <system_error>
+
+#include <miniss/apps/httpd/handlers.hh>
+#include <miniss/smp/blocking_pool.hh>
+
+namespace httpd {
+
+using namespace miniss;
+
+namespace {
+
+http::routes make_table(std::optional<http::static_files>& files) {
+    if (!files) {
+        return make_routes();
+    }
+    http::routes table;
+    table.add({http::method::get}, "/*", [&files](const http::request& asked) {
+        return files->answer(asked, asked.parameter("*").value_or(""));
+    });
+    return table;
+}
+
+http::access_log::writer write_to(const log_file& log) {
+    return [&log](std::string lines, std::uint64_t dropped_count) {
+        if (dropped_count != 0) {
+            std::fprintf(stderr, "httpd: access log: %llu lines were dropped\n",
+                         static_cast<unsigned long long>(dropped_count));
+        }
+        return run_in_pool([&log, lines = std::move(lines)] { log.write(lines); });
+    };
+}
+
+}  // namespace
+
+log_file::log_file(const std::string& path) {
+    if (path.empty()) {
+        return;
+    }
+    _fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (_fd < 0) {
+        throw std::system_error(errno, std::system_category(), path);
+    }
+}
+
+log_file::~log_file() {
+    if (_fd >= 0) {
+        ::close(_fd);
+    }
+}
+
+void log_file::write(const std::string& lines) const {
+    std::string_view rest = lines;
+    while (!rest.empty()) {
+        const auto count = ::write(_fd, rest.data(), rest.size());
+        if (count < 0 && errno != EINTR) {
+            throw std::system_error(errno, std::system_category(), "write the access log");
+        }
+        rest.remove_prefix(count < 0 ? 0 : static_cast<std::size_t>(count));
+    }
+}
+
+worker::worker(const options& given, const log_file& log) : _server(_table, given.server) {
+    if (!given.root.empty()) {
+        _files.emplace(given.root, [](noncopyable_function<void()> work) {
+            return run_in_pool(std::move(work));
+        });
+    }
+    _table = make_table(_files);
+    if (log.is_open()) {
+        _server.set_access_log(_log.emplace(write_to(log)));
+    }
+}
+
+future<> worker::stop(std::chrono::steady_clock::time_point deadline) {
+    return _server.stop(deadline).then(
+        [this] { return _log ? _log->stop() : make_ready_future<>(); });
+}
+
+}  // namespace httpd
