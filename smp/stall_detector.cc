@@ -153,9 +153,12 @@ void stall_detector::watch(reactor& shard) {
     ::sigemptyset(&own);
     ::sigaddset(&own, _signal);
     ::pthread_sigmask(SIG_UNBLOCK, &own, nullptr);
+    watched added{.loop = &shard, .thread = ::pthread_self(), .run_times_file = open_run_times()};
+    added.count = shard.pulse().count();
+    added.since = clock::now();
+    added.before = read_run_times(added.run_times_file);
     const std::lock_guard held(_lock);
-    _watched.push_back(
-        {.loop = &shard, .thread = ::pthread_self(), .run_times_file = open_run_times()});
+    _watched.push_back(added);
     shard.pulse().set_watcher(this);
     _called = true;
     _news.notify_one();

@@ -11,7 +11,7 @@
 #include <pthread.h>
 
 #include <miniss/core/reactor.hh>
-#include <miniss/smp/signals_blocked.hh>
+#include <miniss/core/signals_blocked.hh>
 
 namespace miniss {
 

@@ -20,10 +20,11 @@ std::string format_bytes(std::size_t bytes) {
 }
 
 const cpu_cache* find_cache(const std::vector<cpu_cache>& caches, unsigned level, unsigned cpu) {
-    const auto found = std::find_if(caches.begin(), caches.end(), [level, cpu](const cpu_cache& cache) {
-        return cache.level == level &&
-               std::find(cache.cpus.begin(), cache.cpus.end(), cpu) != cache.cpus.end();
-    });
+    const auto found =
+        std::find_if(caches.begin(), caches.end(), [level, cpu](const cpu_cache& cache) {
+            return cache.level == level &&
+                   std::find(cache.cpus.begin(), cache.cpus.end(), cpu) != cache.cpus.end();
+        });
     return found == caches.end() ? nullptr : &*found;
 }
 

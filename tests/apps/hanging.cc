@@ -28,8 +28,8 @@ int main() {
     std::vector<promise<>> forgotten(7);
     run(options, [&forgotten] {
         for (auto& each : forgotten) {
-            auto made = each.get_future();       // The promise.
-            run_in_background("one of many",     //
+            auto made = each.get_future();        // The promise.
+            run_in_background("one of many",      //
                               made.then([] {}));  // The chain.
         }
         run_in_background("coroutine", wait_in_coroutine(sleep(1h)));

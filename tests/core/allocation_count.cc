@@ -1,13 +1,11 @@
 #include <miniss/tests/core/allocation_count.hh>
 
-
 #include <malloc.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
-
 
 namespace {
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <system_error>
 
+#include <miniss/core/location_text.hh>
 #include <miniss/tests/captured_stderr.hh>
 #include <miniss/tests/catch.hh>
 #include <miniss/tests/ignored_failures.hh>
@@ -30,7 +31,8 @@ std::string text_of(const std::exception_ptr& error) {
 
 // What a report says of a place in this file.
 std::string from(unsigned line) {
-    return " (from tests/core/future_error_test.cc:" + std::to_string(line) + ')';
+    return std::string(" (from ") +
+           internal::location_text(code_location::current(__FILE__, line)).c_str() + ')';
 }
 
 // A future that fails now, or a while later in the shard's run().
@@ -259,7 +261,8 @@ TEST_CASE("a report names the place where the callback was attached that threw",
         source.set_value();
         shard.run_until_rest();
     }
-    CHECK_THAT(captured.take(), EndsWith("miniss - ignored failed future: int" + from(line) + '\n'));
+    CHECK_THAT(captured.take(),
+               EndsWith("miniss - ignored failed future: int" + from(line) + '\n'));
 }
 
 TEST_CASE("a report also names the task that dropped the failure", "[report]") {

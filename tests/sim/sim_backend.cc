@@ -192,7 +192,7 @@ bool sim_backend::attempt_file(entry tried, const file_op& op) {
 
 // A disk does not stop in the middle of a block.
 std::size_t sim_backend::file_piece(std::size_t size_bytes) noexcept {
-    constexpr std::size_t block_bytes = 4096;
+    constexpr std::size_t block_bytes = 512;
     const std::size_t piece = _random.piece(size_bytes);
     return size_bytes % block_bytes != 0 ? piece
                                          : (piece + block_bytes - 1) / block_bytes * block_bytes;

@@ -67,6 +67,13 @@ bool sim_connection::readable(unsigned side) const noexcept {
     return !mine.receives || is_past(mine.reset) || has_bytes || has_ended;
 }
 
+// Also where sending would fail.
+bool sim_connection::writable(unsigned side) const noexcept {
+    const end& mine = _ends[side];
+    return is_past(mine.reset) || mine.sent.end ||
+           (mine.sent.byte_count < _options.window_bytes && mine.paused_until <= _clock.now());
+}
+
 // All that has arrived and fits, or less.
 temporary_buffer<char> sim_connection::take(stream& from) {
     std::size_t arrived = 0;

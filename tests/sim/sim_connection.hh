@@ -66,6 +66,7 @@ public:
     // A piece, 0 for the end, or -errno; nothing if it would wait.
     std::optional<io_result> receive(unsigned side);
     bool readable(unsigned side) const noexcept;
+    bool writable(unsigned side) const noexcept;
 
     void shutdown(unsigned side, int how);
     void close(unsigned side);

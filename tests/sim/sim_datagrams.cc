@@ -19,8 +19,9 @@ bool sim_network::has_refusal(sim_socket& asked) noexcept {
 }
 
 bool sim_network::writable(int fd) {
-    MINISS_ASSERT(socket_of(fd).datagrams);
-    return true;
+    const sim_socket& asked = socket_of(fd);
+    MINISS_ASSERT(asked.datagrams || asked.connection != nullptr);
+    return asked.datagrams || asked.connection->writable(asked.side);
 }
 
 int sim_network::send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept {

@@ -101,7 +101,8 @@ TEST_CASE("a call that is answered later takes one allocation more", "[submit_to
     shards.run_until_rest();
     shards.on(1, [&soon] { soon.set_value(); });
     shards.run_until_rest();
-    CHECK(start.count() == (keeps_memory() ? 1 : 2));
+    const unsigned long allocated = start.count();
+    CHECK(allocated == (keeps_memory() ? 1 : 2));
     REQUIRE(answer.available());
 }
 

@@ -21,9 +21,14 @@
 namespace {
 
 using miniss::bind_this_thread;
+using miniss::cpu_cache;
+using miniss::discover_caches;
+using miniss::discover_machine;
+using miniss::find_shard_count_rule;
 using miniss::machine;
 using miniss::placement_request;
 using miniss::processing_unit;
+using miniss::shard_count_rule;
 using miniss::shard_placement;
 using cpus = std::vector<unsigned>;
 
