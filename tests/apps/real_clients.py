@@ -58,6 +58,14 @@ def run(*command, data=None, patience=program.PATIENCE):
     return ended.stdout
 
 
+def listens(server):
+    try:
+        server.connect().close()
+        return True
+    except OSError:
+        return False
+
+
 class Clients(unittest.TestCase):
     options = ["--smp", "1"]
 
@@ -112,7 +120,7 @@ class Clients(unittest.TestCase):
             with program.Program(nginx, "-c", configuration, "-e", f"{place}/errors") as proxy:
                 proxy.family, proxy.address = socket.AF_UNIX, f"{place}/socket"
                 proxy.connect = lambda: program.Server.connect(proxy)
-                program.wait_until(pathlib.Path(proxy.address).exists, "nginx listens")
+                program.wait_until(lambda: listens(proxy), "nginx listens")
                 with Connection(proxy) as connection:
                     for _ in range(100):
                         self.assertEqual(connection.ask("GET", "/").body, HELLO)

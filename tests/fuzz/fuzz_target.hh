@@ -37,6 +37,12 @@ void fuzz_chunks(std::string_view input);
 void fuzz_texts(std::string_view input);
 void fuzz_server(std::string_view input);
 
+// Throws broken_rule if it matters where a stream of requests is cut into pieces.
+void check_every_cut(std::string_view text);
+
+// What fuzz_chunks() makes of its input.
+std::string in_chunks(std::string_view chunks);
+
 corpus request_corpus();
 corpus chunk_corpus();
 corpus text_corpus();

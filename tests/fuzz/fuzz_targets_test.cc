@@ -90,6 +90,15 @@ TEST_CASE("no seed of a corpus breaks a rule", "[fuzz]") {
     }
 }
 
+TEST_CASE("wherever a seed is cut, it is read the same", "[fuzz]") {
+    for (const auto& seed : request_corpus().seeds) {
+        CHECK_NOTHROW(check_every_cut(seed));
+    }
+    for (const auto& seed : chunk_corpus().seeds) {
+        CHECK_NOTHROW(check_every_cut(in_chunks(seed)));
+    }
+}
+
 TEST_CASE("no mutation of a corpus breaks a rule", "[fuzz]") {
     const auto [at, count] =
         GENERATE(table<std::size_t, int>({{0, 4000}, {1, 3000}, {2, 10000}, {3, 1500}}));

@@ -45,6 +45,7 @@ constexpr std::pair<std::string_view, std::string_view> stricter[] = {
     {"malformed authority in target", "the same"},
     {"CONNECT target is not host:port", "the same"},
     {"white space before or in a name", "Beast unfolds obsolete line folding"},
+    {"malformed trailer field name", "the same"},
     {"no Host", "Beast does not look at Host"},
     {"more than one Host", "the same"},
     {"malformed Host", "the same"},
