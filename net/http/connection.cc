@@ -4,6 +4,7 @@
 
 #include <miniss/core/reactor.hh>
 #include <miniss/net/http/content_error.hh>
+#include <miniss/timer/timer_service.hh>
 
 namespace miniss::http::internal {
 
@@ -18,9 +19,7 @@ constexpr std::size_t usual_head_bytes = 1024;
 }  // namespace
 
 connection::connection(server& of, std::unique_ptr<byte_stream> peer, gate::holder inside)
-    : _server(of), _inside(std::move(inside)), _peer(*peer), _out(std::move(peer)), _timer([this] {
-          on_timer();
-      }) {
+    : _server(of), _inside(std::move(inside)), _peer(*peer), _out(std::move(peer)) {
     if (_server._log != nullptr) {
         _logged_peer = std::make_unique<socket_address>(_peer.remote_address());
     }
@@ -334,14 +333,22 @@ void connection::enter(phase next) noexcept {
 
 void connection::set_deadline(std::chrono::milliseconds patience) noexcept {
     _deadline = engine().now() + patience;
-    if (!_timer.armed() || _deadline < _timer.get_timeout()) {
-        _timer.rearm(_deadline);
+    const std::chrono::nanoseconds armed_for(expiry);
+    if (!miniss::internal::timer_hook::is_linked() || _deadline.time_since_epoch() < armed_for) {
+        arm_timer();
     }
+}
+
+// For the deadline, whatever it was armed for. A timer<> would cost each connection 48 bytes more.
+void connection::arm_timer() noexcept {
+    miniss::internal::timer_hook::unlink();
+    expiry = std::chrono::nanoseconds(_deadline.time_since_epoch()).count();
+    local_timers().arm<steady_clock>(*this);
 }
 
 void connection::on_timer() noexcept {
     if (engine().now() < _deadline) {
-        _timer.arm(_deadline);
+        arm_timer();
         return;
     }
     if (_phase == phase::send) {
@@ -351,7 +358,7 @@ void connection::on_timer() noexcept {
     } else {
         // Bytes have come in the meantime. If they do not change the deadline, it is met once they
         // were looked at.
-        _timer.arm(_deadline);
+        arm_timer();
     }
 }
 

@@ -3,15 +3,15 @@
 
 #include <optional>
 
+#include <miniss/core/expiring.hh>
 #include <miniss/net/http/exchange.hh>
 #include <miniss/net/http/server.hh>
-#include <miniss/timer/timer.hh>
 
 namespace miniss::http::internal {
 
 // Reads requests, has them answered in order, and sends the replies of all requests that came
-// together in one go. Its deadline is one timer, which is rearmed only when it fires too early or
-// the next deadline is nearer, not for every request.
+// together in one go. Its deadline is one timer, itself, which is rearmed only when it fires too
+// early or the next deadline is nearer, not for every request.
 //
 // A request is answered once all of it is here, unless its route streams: then the handler starts
 // when the head is here, and reads the content through this connection while it comes in. What
@@ -20,7 +20,9 @@ namespace miniss::http::internal {
 // It knows bytes only through its byte_stream, so whatever gives such a stream can carry it.
 //
 // Cost: while idle, at most 1 KiB with all that belongs to it.
-class connection final : public connection_hook, private content_carrier {
+class connection final : public connection_hook,
+                         private content_carrier,
+                         private miniss::internal::expiring {
     // What it waits for: the peer, except while a handler works.
     enum class phase : std::uint8_t { idle, head, content, answer, send, linger };
 
@@ -45,7 +47,6 @@ class connection final : public connection_hook, private content_carrier {
     std::unique_ptr<exchange> _now;  // Not while it is idle.
     std::unique_ptr<streaming> _streaming;
     std::unique_ptr<socket_address> _logged_peer;  // If requests are logged.
-    timer<> _timer;
     steady_clock::time_point _deadline;
     phase _phase = phase::idle;
     bool _timed_out = false;
@@ -105,7 +106,9 @@ private:
 
     void enter(phase next) noexcept;
     void set_deadline(std::chrono::milliseconds patience) noexcept;
+    void arm_timer() noexcept;
     void on_timer() noexcept;
+    void expire() noexcept override { on_timer(); }
 };
 
 }  // namespace miniss::http::internal

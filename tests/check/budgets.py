@@ -10,8 +10,8 @@ FUNCTION_LINES_MAX = 60
 # read to know how it works. The rest of the library is built on top of it, file by file.
 HEART = re.compile(
     r"core/(this_shard|task|future_state|promise|future|continuation|loop|io_backend|reactor|"
-    r"uring_\w+)\.(hh|cc)|timer/timer\w*\.(hh|cc)|smp/(spsc_queue|doorbell|mailbox|smp)\.(hh|cc)")
-HEART_CODE_LINES_MAX = 3000
+    r"uring_(backend|buffer_ring|cancels))\.(hh|cc)|timer/timer\w*\.(hh|cc)|smp/(spsc_queue|doorbell|mailbox|smp)\.(hh|cc)")
+HEART_CODE_LINES_MAX = 3100
 
 # These cost every user of a header hundreds of milliseconds, or tie him to a dependency.
 BANNED_IN_HEADERS = re.compile(
