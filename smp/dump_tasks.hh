@@ -14,8 +14,8 @@ future<> dump_tasks_of_all_shards() noexcept;
 
 namespace internal {
 
-// Does that each time the process gets the signal. If there are no descriptors for that, it says so
-// and the signal stays what it is.
+// Does that each time the process gets the signal. If there are no descriptors for that, the signal
+// stays what it is.
 // Shard: 0.
 void dump_tasks_on_signal(int number) noexcept;
 

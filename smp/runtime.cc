@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -147,9 +148,7 @@ public:
             _reactor_options.idle_poll_time = {};  // Looking keeps a neighbour from working.
         }
         if (options.stall_limit > std::chrono::milliseconds::zero()) {
-            _stalls.emplace(
-                stall_detector::options{.limit = options.stall_limit,
-                                        .reports_per_minute = options.stall_reports_per_minute});
+            start_stall_detector(options);
         }
     }
 
@@ -174,6 +173,16 @@ public:
     }
 
 private:
+    // Shards can do without.
+    void start_stall_detector(const runtime_options& options) {
+        try {
+            _stalls.emplace(
+                stall_detector::options{.limit = options.stall_limit,
+                                        .reports_per_minute = options.stall_reports_per_minute});
+        } catch (const std::system_error& error) {
+            std::fprintf(stderr, "miniss: stalls will not be reported: %s\n", error.what());
+        }
+    }
     void start_log();
     void start_threads(std::vector<std::thread>& threads, task& main) noexcept;
     void live(unsigned id, task& main) noexcept;

@@ -19,7 +19,7 @@ namespace miniss::http::internal {
 //
 // It knows bytes only through its byte_stream, so whatever gives such a stream can carry it.
 //
-// Cost: while idle, at most 1 KiB with all that belongs to it.
+// Cost: while idle, at most 1.25 KiB with all that belongs to it.
 class connection final : public connection_hook,
                          private content_carrier,
                          private miniss::internal::expiring {

@@ -1,10 +1,8 @@
 // A program that hangs in known ways, and then ends with a signal, for the gdb script.
 #include <csignal>
-#include <cstdio>
 #include <vector>
 
 #include <miniss/core/coroutine.hh>
-#include <miniss/core/dump_tasks.hh>
 #include <miniss/core/future.hh>
 #include <miniss/smp/runtime.hh>
 #include <miniss/timer/sleep.hh>
@@ -28,15 +26,11 @@ int main() {
     std::vector<promise<>> forgotten(7);
     run(options, [&forgotten] {
         for (auto& each : forgotten) {
-            auto made = each.get_future();        // The promise.
+            auto made = each.get_future();
             run_in_background("one of many",      //
                               made.then([] {}));  // The chain.
         }
         run_in_background("coroutine", wait_in_coroutine(sleep(1h)));
-        return sleep(1ms).then([] {
-            std::fputs(describe_tasks(*this_shard).c_str(), stdout);
-            std::fflush(stdout);
-            std::raise(SIGABRT);
-        });
+        return sleep(1ms).then([] { std::raise(SIGABRT); });
     });
 }

@@ -147,7 +147,9 @@ class Server(Program):
     def __init__(self, *options, executable=HTTPD, listen="127.0.0.1:0", backend=BACKEND,
                  before_exec=None):
         choice = ["--backend", backend] if backend else []
-        super().__init__(executable, "--listen", listen, *choice, *options,
+        # On a machine that is busy with other tests a turn may take long without being at fault.
+        quiet = ["--blocked-reactor-notify-ms", "0"]
+        super().__init__(executable, "--listen", listen, *choice, *quiet, *options,
                          before_exec=before_exec)
         try:
             self.line = self.read_line()

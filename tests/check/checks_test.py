@@ -96,7 +96,7 @@ class Checks(unittest.TestCase):
     def test_the_heart_is_small(self):
         many = {f"timer__timer_{number}_cc": "int x;\n// Not code.\n\n" * 140
                 for number in range(25)}
-        self.assertIn("the heart holds 3501 lines of code", complaints(budgets.check, **many))
+        self.assertIn("the heart holds 3502 lines of code", complaints(budgets.check, **many))
         elsewhere = {name.replace("timer__", "net__"): text for name, text in many.items()}
         self.assertEqual(complaints(budgets.check, **elsewhere), "")
 
