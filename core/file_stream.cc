@@ -81,6 +81,11 @@ private:
     }
 };
 
+// Whether what is written first stands first, so that only one write may be under way.
+bool is_in_order(const internal::open_file& target) noexcept {
+    return target.is_stream || target.appends;
+}
+
 // Keeps the bytes that do not fill a buffer yet.
 class file_sink final : public data_sink {
     file _file;
@@ -96,7 +101,7 @@ public:
     file_sink(file target, const file_output_stream_options& options)
         : _file(std::move(target)),
           _buffer_bytes(options.buffer_size),
-          _write_max(_file.opened()->is_stream ? 1 : 1 + options.write_behind),
+          _write_max(is_in_order(*_file.opened()) ? 1 : 1 + options.write_behind),
           _free_writes(_write_max) {
         MINISS_ASSERT(_buffer_bytes != 0 && _buffer_bytes % _file.disk_write_dma_alignment() == 0);
     }
@@ -226,6 +231,10 @@ input_stream<char> make_file_input_stream(file source, file_input_stream_options
 
 future<output_stream<char>> make_file_output_stream(file target,
                                                     file_output_stream_options options) {
+    if (target.opened()->appends && target.disk_write_dma_alignment() != 1) {
+        // The last block would be filled up, and stay where it is.
+        return make_exception_future<output_stream<char>>(internal::file_error(EINVAL, "append"));
+    }
     return make_ready_future<output_stream<char>>(
         std::make_unique<file_sink>(std::move(target), options));
 }

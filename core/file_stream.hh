@@ -34,8 +34,10 @@ struct file_output_stream_options {
     unsigned write_behind = 1;
 };
 
-// Writes a file from its beginning on. What is written is on its way to the file once a buffer is
-// full; flush() and close() have it on the disk, and close() closes the file.
+// Writes a file from its beginning on, or, if it was opened with open_flags::append, from its end,
+// one buffer at a time; that cannot be done by direct I/O (EINVAL). What is written is on its way
+// to the file once a buffer is full; flush() and close() have it on the disk, and close() closes
+// the file.
 //
 // Errors: those of file::dma_write(), file::flush() and file::close(). The first one comes out of
 //         the next write() or flush(), and of all later ones; close() comes last, so a file whose

@@ -141,9 +141,13 @@ future<typename Call::result> call_with_path(io_backend& backend, Call call,
 
 future<file> open_with(const file& directory, std::string_view path, const open_how& how) noexcept {
     io_backend& backend = directory ? directory.opened()->backend() : backend_here();
-    return call_with_path(backend, open_call(directory, path, how), path).then([&backend](int fd) {
-        return file(*new internal::open_file(backend, fd));
-    });
+    const bool appends = (how.flags & O_APPEND) != 0;
+    return call_with_path(backend, open_call(directory, path, how), path)
+        .then([&backend, appends](int fd) {
+            auto* opened = new internal::open_file(backend, fd);
+            opened->appends = appends;
+            return file(*opened);
+        });
 }
 
 open_how how_to_open(open_flags flags, const file_open_options& options) noexcept {

@@ -222,10 +222,10 @@ public:
     // Ends the process on an error: for work that must not fail.
     future<void> or_terminate(code_location where = code_location::current()) noexcept {
         return then_wrapped(
-            [where](future ready) {
+            [](future ready) {
                 if (ready.failed()) {
-                    internal::report_ignored_failure(ready.get_exception(), where);
-                    std::terminate();
+                    const code_location origin = ready.origin();
+                    internal::terminate_for(ready.get_exception(), origin);
                 }
                 ready.ignore_ready_future();
             },

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 
 #include <miniss/core/location_text.hh>
 #include <miniss/core/log.hh>
@@ -55,6 +56,12 @@ void internal::report_background_failure(const char* name, const std::exception_
                                          code_location origin) noexcept {
     ignored_failures.fetch_add(1, std::memory_order_relaxed);
     miniss_log().error("failed in background: {}: {}{}", name, error, place_text(origin).c_str());
+}
+
+void internal::terminate_for(const std::exception_ptr& error, code_location origin) noexcept {
+    const std::string text = failure_text(error);
+    std::fprintf(stderr, "miniss: must not fail: %s%s\n", text.c_str(), place_text(origin).c_str());
+    std::terminate();
 }
 
 void internal::forgive_ignored_failures(unsigned long count) noexcept {

@@ -21,6 +21,9 @@ void report_ignored_failure(const std::exception_ptr& error, code_location origi
 void report_background_failure(const char* name, const std::exception_ptr& error,
                                code_location origin = {}) noexcept;
 
+// Says what failed, and where, and ends the process: at once, as no log is written any more.
+[[noreturn]] void terminate_for(const std::exception_ptr& error, code_location origin) noexcept;
+
 // For tests that provoke failures: takes `count` of them off ignored_failure_count().
 void forgive_ignored_failures(unsigned long count) noexcept;
 

@@ -126,7 +126,8 @@ void answer_when_ready(Call& call, future<T>&& result) noexcept {
     }
     future_state<T> ready;
     if (result.failed()) {
-        ready.set_error(result.get_exception());
+        const code_location origin = result.origin();
+        ready.set_error(result.get_exception(), origin);
     } else if constexpr (std::is_void_v<T>) {
         result.get();
         ready.set_value();
@@ -151,6 +152,13 @@ public:
 
     static void* operator new(std::size_t bytes) { return allocate_call(bytes); }
     static void operator delete(void* call, std::size_t bytes) noexcept { free_call(call, bytes); }
+    // A func with an alignment of its own is rare, and left to the general allocator.
+    static void* operator new(std::size_t bytes, std::align_val_t alignment) {
+        return ::operator new(bytes, alignment);
+    }
+    static void operator delete(void* call, std::size_t, std::align_val_t alignment) noexcept {
+        ::operator delete(call, alignment);
+    }
 
     future<T> get_future(unsigned called) noexcept {
         return future<T>::make_pending(_result, code_location::named("answer of shard", called));

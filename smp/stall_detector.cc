@@ -33,10 +33,13 @@ struct stack_sample {
 
 stack_sample sample;
 
-extern "C" void miniss_sample_stack(int) {
+// The signal carries the number of its question: one that comes late must not answer another one,
+// which was put to another shard.
+extern "C" void miniss_sample_stack(int, siginfo_t* info, void*) {
     const int saved_errno = errno;
     unsigned question = sample.asked.load();
-    if (question != 0 && this_shard != nullptr &&
+    if (question != 0 && info->si_code == SI_QUEUE &&
+        static_cast<unsigned>(info->si_value.sival_int) == question && this_shard != nullptr &&
         sample.asked.compare_exchange_strong(question, 0)) {
         sample.running = this_shard->running;
         sample.frame_count = ::backtrace(sample.frames.data(), frame_count_max);
@@ -52,8 +55,8 @@ int take_over_signal() {
         struct sigaction present {};
         if (::sigaction(number, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
             struct sigaction action {};
-            action.sa_handler = miniss_sample_stack;
-            action.sa_flags = SA_RESTART;
+            action.sa_sigaction = miniss_sample_stack;
+            action.sa_flags = SA_RESTART | SA_SIGINFO;
             ::sigemptyset(&action.sa_mask);
             ::sigaction(number, &action, nullptr);
             return number;
@@ -94,7 +97,7 @@ bool take_sample(pthread_t thread, int signal) noexcept {
     static unsigned last_question = 0;
     const unsigned question = ++last_question;
     sample.asked.store(question);
-    if (::pthread_kill(thread, signal) != 0) {
+    if (::pthread_sigqueue(thread, signal, {.sival_int = static_cast<int>(question)}) != 0) {
         return false;
     }
     timespec until{};

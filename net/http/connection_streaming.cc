@@ -134,10 +134,11 @@ future<> connection::write_streamed(reply&& answer, const reply_context& context
         _streaming = std::make_unique<streaming>();
     }
     enter(phase::send);
-    return write_head(answer, context)
-        .then([this, answer = std::move(answer), context]() mutable {
-            auto& writer = _streaming->writer.emplace(answer.make_writer(*this, context));
-            _streaming->answer = std::move(answer);
+    _streaming->answer = std::move(answer);
+    return write_head(*_streaming->answer, context)
+        .then([this, context] {
+            auto& writer =
+                _streaming->writer.emplace(_streaming->answer->make_writer(*this, context));
             go_on_streaming();
             auto written = futurize_invoke(_streaming->answer->stream(), writer);
             if (!written.available() && !_streaming->sending && _out.has_unsent()) {
@@ -150,12 +151,14 @@ future<> connection::write_streamed(reply&& answer, const reply_context& context
 }
 
 future<> connection::streamed(future<> written) {
-    log(_streaming->answer->status(), _streaming->writer->sent_bytes());
+    // Without a writer not even the head could be sent: the peer is gone, and nobody has failed.
+    const auto& writer = _streaming->writer;
+    log(_streaming->answer->status(), writer ? writer->sent_bytes() : 0);
     if (!written.failed()) {
         return wait_for_head();
     }
     auto error = written.get_exception();
-    if (!_streaming->broken && !_streaming->error) {
+    if (writer && !_streaming->broken && !_streaming->error) {
         miniss::internal::report_background_failure("HTTP content writer", error);
     }
     abort();

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <sstream>
 
 #include <miniss/core/do_with.hh>
 #include <miniss/core/file_system.hh>
@@ -178,6 +179,27 @@ TEST_CASE("once a write has failed, all later ones fail with its error", "[file_
     const std::string bytes = distinct_bytes(200'000);
     CHECK(shard.run([&] { return errno_of(out.write(bytes)); }) == EIO);
     CHECK(shard.run([&] { return errno_of(out.close()); }) == EIO);
+}
+
+TEST_CASE("a stream that appends writes in order, behind what is there", "[file_stream]") {
+    test_shard shard(GENERATE(range(0u, 5u)));
+    scratch_directory scratch;
+    const std::string path = scratch.path("file");
+    std::ofstream(path) << "before";
+    const std::string bytes = distinct_bytes(50'000);
+    shard.run([&] {
+        return open_file(path, open_flags::wo | open_flags::append).then([&](file target) {
+            return make_file_output_stream(target, {.buffer_size = 4096, .write_behind = 4})
+                .then([&](output_stream<char>&& made) {
+                    return do_with(std::move(made), [&](output_stream<char>& out) {
+                        return out.write(bytes).then([&out] { return out.close(); });
+                    });
+                });
+        });
+    });
+    std::stringstream read;
+    read << std::ifstream(path).rdbuf();
+    CHECK(read.str() == "before" + bytes);
 }
 
 TEST_CASE("a read that fails fails the stream", "[file_stream]") {

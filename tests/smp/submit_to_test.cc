@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -65,6 +66,18 @@ TEST_CASE("submit_to() works from every shard to every shard", "[submit_to]") {
                         }
                     });
             });
+        });
+    });
+}
+
+TEST_CASE("submit_to() keeps the alignment of what its callable captures", "[submit_to]") {
+    struct alignas(64) line {
+        char bytes[64];
+    };
+    run(tested_shards(2), [] {
+        return parallel_for_each(std::vector<int>(20), [](int) {
+            return smp::submit_to(
+                1, [wide = line()] { CHECK(reinterpret_cast<std::uintptr_t>(&wide) % 64 == 0); });
         });
     });
 }

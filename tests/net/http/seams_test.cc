@@ -44,6 +44,22 @@ public:
     socket_address remote_address() const noexcept override { return _below->remote_address(); }
 };
 
+// A connection on which nothing can be sent.
+class mute_stream final : public byte_stream {
+    std::unique_ptr<byte_stream> _below;
+
+public:
+    explicit mute_stream(std::unique_ptr<byte_stream> below) : _below(std::move(below)) {}
+    future<temporary_buffer<char>> get() override { return _below->get(); }
+    future<> put(gather_list&&) override {
+        return make_exception_future<>(std::system_error(EPIPE, std::system_category(), "send"));
+    }
+    future<> close() override { return _below->close(); }
+    bool interrupt_get() noexcept override { return _below->interrupt_get(); }
+    void abort() noexcept override { _below->abort(); }
+    socket_address remote_address() const noexcept override { return _below->remote_address(); }
+};
+
 // Puts what is encoded at once into angle brackets, and an exclamation mark behind it all.
 class bracket_encoder final : public content_encoder {
     void encode(std::string_view bytes, std::string& to) override {
@@ -180,6 +196,39 @@ TEST_CASE("a layer over the socket carries requests and replies, and its patienc
     http_client<test_shard> slow(shard, address);
     slow.send(flipped("GET"));
     CHECK(flipped(slow.rest()).starts_with("HTTP/1.1 408 "));
+    shard.run([&] { return served.stop(shard.now() + 1s); });
+}
+
+// The head of the streamed reply is what makes the output too long to be kept.
+TEST_CASE("a connection ends when not even the head of a streamed reply can be sent",
+          "[server][seams]") {
+    test_shard shard;
+    const std::string large(8000, 'x');
+    routes table;
+    table.add({method::get}, "/large", [&large](const request&) {
+        return make_ready_future<reply>(reply(status::ok, "text/plain", large));
+    });
+    table.add({method::get}, "/stream", [&large](const request&) {
+        auto answer = reply::streamed(status::ok, "text/plain", 2,
+                                      [](content_writer& out) { return out.write("ab"); });
+        answer.add_header("X-Large", large);
+        return make_ready_future<reply>(std::move(answer));
+    });
+    server served(table, {});
+    auto listener = listen(socket_address::parse("127.0.0.1:0"));
+    const auto address = listener.local_address();
+    served.start(std::move(listener), [](connected_socket&& peer) {
+        return std::make_unique<mute_stream>(peer.stream());
+    });
+    for (int before = 0; before < 20; ++before) {
+        std::string asked;
+        for (int i = 0; i < before; ++i) {
+            asked += "GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+        }
+        http_client<test_shard> client(shard, address);
+        client.send(asked + "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+        CHECK(client.rest().empty());
+    }
     shard.run([&] { return served.stop(shard.now() + 1s); });
 }
 
