@@ -20,6 +20,7 @@ struct blocking_threads::shared {
     noncopyable_function<void(unsigned)> at_start;
     std::mutex lock;
     std::condition_variable has_work;
+    std::condition_variable all_idle;
     blocking_job* first = nullptr;
     blocking_job** end = &first;
     std::size_t queued_count = 0;
@@ -79,6 +80,11 @@ void blocking_threads::submit(blocking_job& job) noexcept {
     job.refuse();
 }
 
+void blocking_threads::wait_until_idle() noexcept {
+    std::unique_lock held(_shared->lock);
+    _shared->all_idle.wait(held, [this] { return _shared->idle_count == _shared->threads.size(); });
+}
+
 void blocking_threads::refuse_queued() noexcept {
     const std::lock_guard held(_shared->lock);
     while (_shared->first != nullptr) {
@@ -115,7 +121,9 @@ void blocking_threads::shared::live(unsigned number) noexcept {
         held.unlock();
         job.work();
         held.lock();
-        ++idle_count;
+        if (++idle_count == threads.size()) {
+            all_idle.notify_all();
+        }
     }
 }
 

@@ -40,6 +40,8 @@ public:
     // Queues the job; refuses it if there is no thread to do it, and none can be started.
     void submit(blocking_job& job) noexcept;
 
+    // Returns when no job is being worked on: who gave a job has heard of its end a moment before.
+    void wait_until_idle() noexcept;
     // Refuses all jobs that were not begun.
     void refuse_queued() noexcept;
 };

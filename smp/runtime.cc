@@ -294,6 +294,8 @@ void runtime::live(unsigned id, task& main) noexcept {
         _stalls->ignore(here->loop);
     }
     wind_up(*here);
+    // A thread of the pool that has just brought the last answer may still be about to wake us.
+    _pool->threads().wait_until_idle();
 }
 
 void runtime::main_has_ended() noexcept {
