@@ -1,17 +1,33 @@
 #include <miniss/core/buffer.hh>
 
+#include <cstdint>
 #include <new>
+
+#include <miniss/core/task_memory.hh>
 
 namespace miniss::internal {
 
 namespace {
 
-// Sits in front of the bytes it owns.
+// Sits in front of the bytes it owns. Small ones are made and freed as often as tasks are, so their
+// memory comes from where that of tasks does.
 class heap_owner final : public buffer_owner {
+    // 0 if it came from operator new.
+    std::uint32_t _listed_bytes;
+
     void free_memory() noexcept override {
+        const std::size_t listed_bytes = _listed_bytes;
         this->~heap_owner();
-        ::operator delete(static_cast<void*>(this));
+        if (listed_bytes != 0) {
+            free_task_memory(this, listed_bytes);
+        } else {
+            ::operator delete(static_cast<void*>(this));
+        }
     }
+
+public:
+    explicit heap_owner(std::size_t listed_bytes) noexcept
+        : _listed_bytes(static_cast<std::uint32_t>(listed_bytes)) {}
 };
 
 // Sits behind the bytes it owns, so that they can begin where they must.
@@ -34,8 +50,10 @@ public:
 }  // namespace
 
 owned_memory allocate_buffer(std::size_t size_bytes) {
-    void* memory = ::operator new(sizeof(heap_owner) + size_bytes);
-    auto* owner = ::new (memory) heap_owner;
+    const std::size_t bytes = sizeof(heap_owner) + size_bytes;
+    const bool listed = bytes <= free_lists::block_bytes_max;
+    void* memory = listed ? allocate_task_memory(bytes) : ::operator new(bytes);
+    auto* owner = ::new (memory) heap_owner(listed ? bytes : 0);
     return {reinterpret_cast<char*>(owner + 1), owner};
 }
 

@@ -37,7 +37,8 @@ struct owned_memory {
     buffer_owner* owner;
 };
 
-// One allocation for the bytes and their owner. Throws std::bad_alloc.
+// One allocation for the bytes and their owner, small ones from the lists of the shard (see
+// task_memory.hh). Throws std::bad_alloc.
 owned_memory allocate_buffer(std::size_t size_bytes);
 // The same at an address that is a multiple of `alignment`, a power of two.
 owned_memory allocate_aligned_buffer(std::size_t alignment, std::size_t size_bytes);

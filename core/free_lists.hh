@@ -1,4 +1,4 @@
-// Blocks of memory that one shard keeps for its next tasks, sorted by size.
+// Blocks of memory that one shard keeps for its next tasks and small buffers, sorted by size.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ class free_lists {
     };
 
     static constexpr std::size_t granule_bytes = 32;
-    static constexpr std::size_t list_count = 16;
+    static constexpr std::size_t list_count = 32;
 
     list _lists[list_count];
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <miniss/core/loop.hh>
 
@@ -9,8 +10,8 @@ namespace miniss {
 
 namespace {
 
-// The first allocation for small writes is one that malloc gives fast; if that was not enough
-// there is likely more to come.
+// The first allocation for small writes is one that the shard has lists for; if that was not
+// enough there is likely more to come.
 constexpr std::size_t first_tail_bytes = 1000;
 constexpr std::size_t next_tail_bytes = 8 * 1024;
 
@@ -128,49 +129,41 @@ future<> output_stream<char>::write(gather_list&& pieces) {
 }
 
 void output_stream<char>::append(std::string_view bytes) {
-    if (bytes.empty()) {
-        return;  // It may have no address, which memcpy() does not take.
-    }
-    if (!_tail.empty()) {
-        const std::size_t fitting_bytes = std::min(bytes.size(), _tail.size() - _tail_used_bytes);
+    const std::size_t fitting_bytes = std::min(bytes.size(), _tail.size() - _tail_used_bytes);
+    if (fitting_bytes != 0) {  // Otherwise one of them may have no address.
         std::memcpy(_tail.get_write() + _tail_used_bytes, bytes.data(), fitting_bytes);
         _tail_used_bytes += fitting_bytes;
         bytes.remove_prefix(fitting_bytes);
-        if (!bytes.empty()) {
-            finish_tail();
-        }
     }
-    if (bytes.empty()) {
-        return;
+    if (!bytes.empty()) {
+        std::memcpy(make_room(bytes.size()), bytes.data(), bytes.size());
+        _tail_used_bytes += bytes.size();
     }
-    const std::size_t usual_bytes = _pieces.empty() ? first_tail_bytes : next_tail_bytes;
-    _tail = temporary_buffer<char>(std::max(bytes.size(), usual_bytes));
-    std::memcpy(_tail.get_write(), bytes.data(), bytes.size());
-    _tail_used_bytes = bytes.size();
+}
+
+// Where the next `size_bytes` bytes of the tail go; a new tail, if the old one is too full.
+char* output_stream<char>::make_room(std::size_t size_bytes) {
+    if (_tail.empty() || _tail.size() - _tail_used_bytes < size_bytes) {
+        finish_tail();
+        const std::size_t usual_bytes = _pieces.empty() ? first_tail_bytes : next_tail_bytes;
+        _tail = temporary_buffer<char>(std::max(size_bytes, usual_bytes));
+    }
+    return _tail.get_write() + _tail_used_bytes;
 }
 
 // Moves what was written to the tail to the list of pieces; the next small write starts anew.
 void output_stream<char>::finish_tail() {
     if (_tail_used_bytes != 0) {
         _tail.trim(_tail_used_bytes);
-        _pieces_bytes += _tail_used_bytes;
+        _pieces_bytes += std::exchange(_tail_used_bytes, 0);
         _pieces.push_back(std::move(_tail));
     }
-    _tail = temporary_buffer<char>();
-    _tail_used_bytes = 0;
 }
 
 gather_list output_stream<char>::take_all() {
     finish_tail();
     _pieces_bytes = 0;
     return std::exchange(_pieces, {});
-}
-
-future<> output_stream<char>::put_if_much() {
-    if (_pieces_bytes + _tail_used_bytes < unsent_bytes_max) {
-        return make_ready_future<>();
-    }
-    return _sink->put(take_all());
 }
 
 future<> output_stream<char>::flush() { return _sink->flush(take_all()); }

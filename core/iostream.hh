@@ -1,17 +1,19 @@
 // Byte streams over anything that gives and takes buffers.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include <miniss/core/buffer.hh>
 #include <miniss/core/future.hh>
+#include <miniss/core/task_memory.hh>
 
 namespace miniss {
 
 // Pieces that are sent together, in order.
-using gather_list = std::vector<temporary_buffer<char>>;
+using gather_list = std::vector<temporary_buffer<char>, task_allocator<temporary_buffer<char>>>;
 
 // Where an input_stream gets its bytes from: a socket, a file, later TLS.
 class data_source {
@@ -107,6 +109,16 @@ public:
         return write(std::string_view(bytes, size_bytes));
     }
 
+    // Has `write` put its bytes where they will be sent from, which saves a copy: it gets the place
+    // of at most `bytes_max` bytes, and returns where what it wrote ends. May not throw.
+    // Errors: as above.
+    template <std::invocable<char*> Func>
+    future<> write_in_place(std::size_t bytes_max, Func&& write) {
+        char* const begin = make_room(bytes_max);
+        _tail_used_bytes += static_cast<std::size_t>(write(begin) - begin);
+        return put_if_much();
+    }
+
     // Sends the buffer itself, unless it is so small that copying is cheaper.
     future<> write(temporary_buffer<char> bytes);
 
@@ -122,10 +134,16 @@ public:
     future<> close();
 
 private:
+    char* make_room(std::size_t size_bytes);
     void append(std::string_view bytes);
     void finish_tail();
     gather_list take_all();
-    future<> put_if_much();
+    future<> put_if_much() {
+        if (_pieces_bytes + _tail_used_bytes < unsent_bytes_max) [[likely]] {
+            return make_ready_future<>();
+        }
+        return _sink->put(take_all());
+    }
 };
 
 }  // namespace miniss

@@ -1,4 +1,5 @@
-// Where the memory of tasks comes from: from the free lists of the shard that runs.
+// Where the memory of tasks and small buffers comes from: from the free lists of the shard that
+// runs.
 //
 // A block belongs to no shard in particular: whoever frees it keeps it for his own next task, or
 // gives it back to operator delete if he has enough, or is no shard. The process-wide malloc stays
@@ -6,7 +7,7 @@
 //
 // Shard:  any, and threads that are none.
 // Errors: std::bad_alloc, as operator new.
-// Cost:   a few instructions for blocks of up to 512 bytes, once the lists have filled.
+// Cost:   a few instructions for blocks of up to 1,024 bytes, once the lists have filled.
 #pragma once
 
 #include <miniss/core/free_lists.hh>

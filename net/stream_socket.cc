@@ -107,31 +107,33 @@ void stream_socket::receiver::answer_reader() noexcept {
 }
 
 future<> stream_socket::sender::put(gather_list&& pieces) {
-    MINISS_ASSERT(!_writer);  // One write at a time.
-    _pieces = std::move(pieces);
-    _vector.reserve(_pieces.size());
-    _sending_bytes = 0;
-    for (auto& piece : _pieces) {
-        _vector.push_back({piece.get_write(), piece.size()});
-        _sending_bytes += piece.size();
+    MINISS_ASSERT(!_work);  // One write at a time.
+    auto next = std::make_unique<work>();
+    next->vector.reserve(pieces.size());
+    for (auto& piece : pieces) {
+        next->vector.push_back({piece.get_write(), piece.size()});
+        next->bytes += piece.size();
     }
-    _message.msg_iov = _vector.data();
-    _message.msg_iovlen = _vector.size();
-    auto sent = _writer.emplace().get_future(code_location::named("send"));
-    _socket._backend.submit(send_op{_socket._fd, &_message}, *this);
+    next->pieces = std::move(pieces);
+    next->message.msg_iov = next->vector.data();
+    next->message.msg_iovlen = next->vector.size();
+    _work = std::move(next);
+    auto sent = _work->writer.get_future(code_location::named("send"));
+    _socket._backend.submit(send_op{_socket._fd, &_work->message}, *this);
     return sent;
 }
 
 future<> stream_socket::sender::wait_writable() {
-    MINISS_ASSERT(!_writer);
-    _waits_for_room = true;
-    auto ready = _writer.emplace().get_future();
+    MINISS_ASSERT(!_work);
+    _work = std::make_unique<work>();
+    _work->is_for_room = true;
+    auto ready = _work->writer.get_future();
     _socket._backend.submit(writable_op{_socket._fd}, *this);
     return ready;
 }
 
 void stream_socket::sender::cancel() noexcept {
-    if (_writer) {
+    if (_work) {
         _socket._backend.cancel(*this);
     }
 }
@@ -142,17 +144,14 @@ void stream_socket::sender::end() noexcept {
 }
 
 void stream_socket::sender::complete(io_result&& result) noexcept {
-    auto writer = std::move(*_writer);
-    _writer.reset();
-    _pieces = gather_list();  // An idle connection keeps no memory for its next send.
-    _vector = std::vector<iovec>();
-    const bool was_room = std::exchange(_waits_for_room, false) && result.value >= 0;
-    if (was_room || (result.value >= 0 && std::size_t(result.value) == _sending_bytes)) {
-        writer.set_value();
+    const auto done = std::move(_work);
+    const bool all = result.value >= 0 && std::size_t(result.value) == done->bytes;
+    if (all || (result.value >= 0 && done->is_for_room)) {
+        done->writer.set_value();
     } else if (_ended) {
-        writer.set_exception(error_of(EPIPE, "send"));
+        done->writer.set_exception(error_of(EPIPE, "send"));
     } else {  // With less than all of it, the connection broke in between.
-        writer.set_exception(error_of(result.value < 0 ? -result.value : ECONNRESET, "send"));
+        done->writer.set_exception(error_of(result.value < 0 ? -result.value : ECONNRESET, "send"));
     }
     _socket.close_when_idle();
 }

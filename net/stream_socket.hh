@@ -1,6 +1,7 @@
 // One connected stream socket and what is under way on it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include <miniss/core/future.hh>
 #include <miniss/core/io_backend.hh>
 #include <miniss/core/iostream.hh>
+#include <miniss/core/task_memory.hh>
 
 namespace miniss::internal {
 
@@ -48,13 +50,18 @@ class stream_socket {
 
     // Sends one list of pieces at a time.
     class sender final : public io_completion {
+        // Who waits, and for what. Not there in between, so that idle connections are small.
+        struct work : in_task_memory {
+            promise<> writer;
+            gather_list pieces;
+            std::vector<iovec, task_allocator<iovec>> vector;
+            msghdr message{};
+            std::size_t bytes = 0;
+            bool is_for_room = false;
+        };
+
         stream_socket& _socket;
-        gather_list _pieces;
-        std::vector<iovec> _vector;
-        std::size_t _sending_bytes = 0;
-        msghdr _message{};
-        std::optional<promise<>> _writer;
-        bool _waits_for_room = false;
+        std::unique_ptr<work> _work;
         bool _ended = false;
 
     public:
@@ -63,7 +70,7 @@ class stream_socket {
         future<> wait_writable();
         void end() noexcept;
         void cancel() noexcept;
-        bool armed() const noexcept { return _writer.has_value(); }
+        bool armed() const noexcept { return _work != nullptr; }
         void complete(io_result&& result) noexcept override;
     };
 

@@ -51,15 +51,15 @@ std::optional<authority> parse_authority(std::string_view text) noexcept {
     if (text[host_end] != ':') {
         return std::nullopt;
     }
+    const std::string_view digits = text.substr(host_end + 1);
     std::uint32_t port = 0;
-    for (const char c : text.substr(host_end + 1)) {
-        if (!is_digit(c)) {
-            return std::nullopt;
-        }
+    for (const char c : digits) {
         port = port * 10 + static_cast<std::uint32_t>(c - '0');
-        if (port > 65535) {
+        if (!is_digit(c) || port > 65535) {
             return std::nullopt;
         }
+    }
+    if (!digits.empty()) {
         result.port = static_cast<std::uint16_t>(port);
     }
     return result;

@@ -1,7 +1,5 @@
 #include <miniss/net/http/connection.hh>
 
-#include <array>
-
 #include <miniss/core/reactor.hh>
 #include <miniss/net/http/content_error.hh>
 #include <miniss/timer/timer_service.hh>
@@ -12,9 +10,6 @@ namespace {
 
 // What a peer may still send after we have answered for the last time.
 constexpr std::size_t lingering_bytes_max = 1024 * 1024;
-
-// Heads of usual replies are written here before they are copied behind each other.
-constexpr std::size_t usual_head_bytes = 1024;
 
 }  // namespace
 
@@ -49,13 +44,15 @@ future<stop_iteration> connection::step() {
     if (_now->answered) {
         return pass_over_content();
     }
-    switch (read_request()) {
-    case parse_result::complete:
-        return answer();
-    case parse_result::failed:
-        return refuse(_now->reader.error());
-    case parse_result::incomplete:
-        break;
+    if (!_now->reader.is_untouched()) {
+        switch (read_request()) {
+        case parse_result::complete:
+            return answer();
+        case parse_result::failed:
+            return refuse(_now->reader.error());
+        case parse_result::incomplete:
+            break;
+        }
     }
     if (!_out.has_unsent() && !_now->reader.awaits_continue()) {
         return receive();
@@ -76,18 +73,21 @@ parse_result connection::read_request() {
     }
     request asked = reader.current();
     _now->route = _server._routes.find(asked);
+    if (reader.is_complete()) {  // So it stays where it is.
+        _now->asked = asked;
+        return head;
+    }
     const bool waits = _now->route != nullptr ? !_now->route->stream : can_find_next();
     return waits ? reader.read() : head;
 }
 
 // Sends what is due before the peer goes on: earlier replies, and the 100 that it waits for.
 future<> connection::ask_for_content() {
-    const bool must_continue =
-        _now->reader.awaits_continue() && !std::exchange(_now->continued, true);
     enter(phase::send);
-    return _out.write(must_continue ? continue_head : std::string_view()).then([this] {
-        return _out.flush();
-    });
+    if (_now->reader.awaits_continue() && !std::exchange(_now->continued, true)) {
+        return _out.write(continue_head).then([this] { return _out.flush(); });
+    }
+    return _out.flush();
 }
 
 future<stop_iteration> connection::receive() {
@@ -152,15 +152,19 @@ future<reply> connection::ask_handler() {
     if (_now->route != nullptr && _now->route->stream) {
         return start_streaming();
     }
-    _now->asked.emplace(_now->reader.current());
+    if (!_now->asked) {
+        _now->asked.emplace(_now->reader.current());
+        if (_now->route != nullptr) {
+            _now->asked->set_route(_now->route->path);
+        }
+    }
     if (_now->route == nullptr) {
         return make_ready_future<reply>(_server._routes.refuse(*_now->asked));
     }
-    _now->asked->set_route(_now->route->path);
     return futurize_invoke(_now->route->answer, *_now->asked);
 }
 
-future<stop_iteration> connection::answered(future<reply> ready) {
+future<stop_iteration> connection::answered(future<reply>&& ready) {
     if (ready.failed()) {
         return handler_failed(ready.get_exception());
     }
@@ -190,13 +194,12 @@ future<stop_iteration> connection::handler_failed(std::exception_ptr error) {
 
 future<stop_iteration> connection::send(reply&& answer, const reply_context& context) {
     const bool keep = answer.keeps_connection(context);
-    const method asked = context.method;
-    if (answer.streams_content(asked)) {
+    if (answer.streams_content(context.method)) {
         return write_streamed(std::move(answer), context).then([this, keep] {
             return finish(keep);
         });
     }
-    log(answer.status(), answer.content_to_send(asked).size());
+    log(answer.status(), answer.content_to_send(context.method).size());
     _streaming.reset();
     _now->continued = false;
     if (_now->reader.is_complete() || !keep) {
@@ -206,35 +209,32 @@ future<stop_iteration> connection::send(reply&& answer, const reply_context& con
         _now->answered = true;
     }
     enter(phase::send);
-    return write_head(answer, context)
-        .then([this, answer = std::move(answer), asked]() mutable {
-            return write_content(std::move(answer), asked);
-        })
-        .then([this, keep] {
-            if (keep) {
-                return make_ready_future<stop_iteration>(stop_iteration::no);
-            }
-            return _out.flush().then([this] { return linger(); });
-        });
+    return write_whole(std::move(answer), context).then([this, keep] {
+        if (keep) {
+            return make_ready_future<stop_iteration>(stop_iteration::no);
+        }
+        return _out.flush().then([this] { return linger(); });
+    });
 }
 
 future<> connection::write_head(const reply& answer, const reply_context& context) {
-    std::array<char, usual_head_bytes> head;
-    if (answer.head_bytes_max() <= head.size()) {
-        const char* end = answer.write_head(head.data(), context);
-        return _out.write(head.data(), static_cast<std::size_t>(end - head.data()));
-    }
-    std::string long_head;
-    answer.append_head(long_head, context);
-    return _out.write(long_head);
+    return _out.write_in_place(answer.head_bytes_max(),
+                               [&](char* to) { return answer.write_head(to, context); });
 }
 
-future<> connection::write_content(reply&& answer, method asked) {
-    const std::string_view content = answer.content_to_send(asked);
+future<> connection::write_whole(reply&& answer, const reply_context& context) {
+    const std::string_view content = answer.content_to_send(context.method);
     if (content.size() <= output_stream<char>::copied_bytes_max) {
-        return _out.write(content);
+        return _out.write_in_place(answer.head_bytes_max() + content.size(), [&](char* to) {
+            to = answer.write_head(to, context);
+            return to + content.copy(to, content.size());
+        });
     }
-    return _out.write(answer.release_content_to_send(asked));
+    auto head_written = write_head(answer, context);
+    return head_written.then(
+        [this, content = answer.release_content_to_send(context.method)]() mutable {
+            return _out.write(std::move(content));
+        });
 }
 
 // Nothing behind a request that was refused can be trusted, so this reply is the last one.

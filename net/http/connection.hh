@@ -19,7 +19,7 @@ namespace miniss::http::internal {
 //
 // It knows bytes only through its byte_stream, so whatever gives such a stream can carry it.
 //
-// Cost: while idle, at most 1.25 KiB with all that belongs to it.
+// Cost: while idle, at most 1 KiB with all that belongs to it.
 class connection final : public connection_hook,
                          private content_carrier,
                          private miniss::internal::expiring {
@@ -73,10 +73,10 @@ private:
     future<> ask_for_content();
     future<stop_iteration> answer();
     future<reply> ask_handler();
-    future<stop_iteration> answered(future<reply> ready);
+    future<stop_iteration> answered(future<reply>&& ready);
     future<stop_iteration> send(reply&& answer, const reply_context& context);
-    future<> write_content(reply&& answer, method asked);
     future<> write_head(const reply& answer, const reply_context& context);
+    future<> write_whole(reply&& answer, const reply_context& context);
     future<stop_iteration> refuse(const refusal& why);
     future<stop_iteration> receive_failed(std::exception_ptr error);
     future<stop_iteration> linger();

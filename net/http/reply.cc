@@ -13,9 +13,9 @@
 namespace miniss::http {
 namespace {
 
-// Everything in a head but the lines that handlers add: with the longest of every part, the lines
-// that write_head() writes come to fewer bytes.
-constexpr std::size_t own_lines_bytes_max = 200 + reason_phrase_bytes_max + literal_bytes_max;
+// Everything in a head but the reason phrase, the content type and the lines that handlers add:
+// with the longest of every part, what write_head() writes comes to fewer bytes.
+constexpr std::size_t own_lines_bytes_max = 180;
 
 // The size of a literal is a constant, which turns the copy into a few moves.
 template <std::size_t Bytes>
@@ -143,7 +143,8 @@ temporary_buffer<char> reply::release_content_to_send(method asked) {
 }
 
 std::size_t reply::head_bytes_max() const noexcept {
-    return own_lines_bytes_max + _header_lines.size();
+    return own_lines_bytes_max + reason_phrase(_status).size() + _content_type.text().size() +
+           _header_lines.size();
 }
 
 char* reply::write_head(char* to, const reply_context& context) const noexcept {
@@ -188,13 +189,6 @@ char* reply::write_framing(char* to, const reply_context& context) const noexcep
         break;
     }
     return to;
-}
-
-void reply::append_head(std::string& out, const reply_context& context) const {
-    const std::size_t before = out.size();
-    out.resize(before + head_bytes_max());
-    const char* end = write_head(out.data() + before, context);
-    out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
 reply make_error_reply(status code, std::string_view detail) {

@@ -128,8 +128,6 @@ public:
     // Writes the head with its closing empty line and returns where it ends.
     char* write_head(char* to, const reply_context& context) const noexcept;
 
-    void append_head(std::string& out, const reply_context& context) const;
-
 private:
     content_framing framing(const reply_context& context) const noexcept;
     char* write_framing(char* to, const reply_context& context) const noexcept;

@@ -1,7 +1,6 @@
 // The status codes of HTTP and their reason phrases.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -78,9 +77,6 @@ enum class status : std::uint16_t {
 
 // Returns an empty text for a code that is not in the enumeration, which HTTP allows.
 std::string_view reason_phrase(status code) noexcept;
-
-// The longest text that reason_phrase() returns.
-inline constexpr std::size_t reason_phrase_bytes_max = 31;
 
 // Replies with these codes end after their head, whatever its fields say (RFC 9112 6.3).
 constexpr bool never_has_content(status code) noexcept {

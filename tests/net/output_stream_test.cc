@@ -1,6 +1,7 @@
 // Tests of output_stream: small writes leave together, large ones as they are, all in order.
 #include <miniss/core/iostream.hh>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 
@@ -103,6 +104,33 @@ TEST_CASE("flush() with nothing to send does not disturb the sink", "[output_str
     CHECK_FALSE(stream.out.has_unsent());
     stream.out.flush().get();
     CHECK(stream.record.puts.empty());
+}
+
+TEST_CASE("what is written in place stands in its place between other writes", "[output_stream]") {
+    test_shard shard;
+    recorded_stream stream;
+    std::string expected;
+    for (std::size_t i = 0; i < 200; ++i) {
+        const std::string written = pattern(i * 7 % 300, 'a');
+        const auto write = [&](char* to) { return std::copy(written.begin(), written.end(), to); };
+        CHECK(stream.out.write_in_place(written.size() + i % 3 * 1000, write).available());
+        CHECK(stream.out.write(std::to_string(i)).available());
+        expected += written + std::to_string(i);
+    }
+    CHECK(stream.record.puts.empty());
+    stream.out.flush().get();
+    CHECK(stream.record.bytes() == expected);
+}
+
+TEST_CASE("much that is written in place is sent without a flush", "[output_stream]") {
+    test_shard shard;
+    recorded_stream stream;
+    const std::string much = pattern(output_stream<char>::unsent_bytes_max, 'a');
+    const auto write = [&](char* to) { return std::copy(much.begin(), much.end(), to); };
+    stream.out.write_in_place(much.size(), write).get();
+    CHECK(stream.record.bytes() == much);
+    stream.record.fails = true;
+    CHECK_THROWS_WITH(stream.out.write_in_place(much.size(), write).get(), "put");
 }
 
 TEST_CASE("a large buffer is sent from where it is, in its place between small writes",

@@ -1,12 +1,12 @@
 // The bytes of replies.
 #include <miniss/net/http/reply.hh>
 
-#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
 
 #include <miniss/tests/catch.hh>
+#include <miniss/tests/net/http/head_of.hh>
 
 using namespace miniss::http;
 using std::string_literals::operator""s;
@@ -17,12 +17,6 @@ constexpr std::string_view date = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 reply_context in_answer_to(method asked, unsigned minor_version, bool keep_alive) {
     return {date, asked, minor_version, keep_alive};
-}
-
-std::string head_of(const reply& answer, const reply_context& context) {
-    std::string head;
-    answer.append_head(head, context);
-    return head;
 }
 
 const reply_context usual = in_answer_to(method::get, 1, true);
@@ -64,12 +58,6 @@ TEST_CASE("added fields stand in order behind the server's own", "[http]") {
     CHECK(head_of(answer, usual) == "HTTP/1.1 405 Method Not Allowed\r\nServer: miniss\r\n"
                                     "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n"
                                     "Allow: GET, HEAD\r\nX-Empty: \r\na: \t\xff b\r\n\r\n");
-}
-
-TEST_CASE("append_head() leaves what is there alone", "[http]") {
-    std::string out = "before";
-    reply(status::created).append_head(out, {.keep_alive = true});
-    CHECK(out == "beforeHTTP/1.1 201 Created\r\nServer: miniss\r\nContent-Length: 0\r\n\r\n");
 }
 
 TEST_CASE("HEAD is answered with the head of GET and no content (RFC 9110 9.3.2)", "[http]") {
@@ -169,14 +157,11 @@ TEST_CASE("every reason phrase fits and stands with its code", "[http]") {
     CHECK(reason_phrase(status::network_authentication_required) ==
           "Network Authentication Required");
     int phrase_count = 0;
-    std::size_t longest = 0;
     for (std::uint16_t code = 100; code < 1000; ++code) {
         const std::string_view phrase = reason_phrase(static_cast<status>(code));
         phrase_count += phrase.empty() ? 0 : 1;
-        longest = std::max(longest, phrase.size());
     }
     CHECK(phrase_count == 61);
-    CHECK(longest == reason_phrase_bytes_max);
 }
 
 TEST_CASE("an error reply says what is wrong", "[http]") {

@@ -5,6 +5,7 @@
 
 #include <miniss/net/http/request_parser.hh>
 #include <miniss/tests/catch.hh>
+#include <miniss/tests/net/http/head_of.hh>
 #include <miniss/tests/test_shard.hh>
 
 using namespace miniss;
@@ -31,8 +32,7 @@ struct asked_table {
         REQUIRE(parser.parse(text) == parse_result::complete);
         request asked(text.data(), parser.head());
         const reply answer = shard.run([&] { return table.dispatch(asked); });
-        std::string head;
-        answer.append_head(head, {});
+        const std::string head = head_of(answer, {});
         const auto allow = head.find("Allow: ");
         const auto code = std::to_string(static_cast<unsigned>(answer.status()));
         return allow == std::string::npos
