@@ -10,8 +10,8 @@ namespace miniss {
 
 namespace {
 
-// The first allocation for small writes is one that the shard has lists for; if that was not
-// enough there is likely more to come.
+// The first allocation for small writes is one that the shard has lists for. If that was not enough
+// there is likely more to come: what it holds moves, so that all of it leaves as one piece.
 constexpr std::size_t first_tail_bytes = 1000;
 constexpr std::size_t next_tail_bytes = 8 * 1024;
 
@@ -141,12 +141,20 @@ void output_stream<char>::append(std::string_view bytes) {
     }
 }
 
-// Where the next `size_bytes` bytes of the tail go; a new tail, if the old one is too full.
+// Where the next `size_bytes` bytes of the tail go; in a new tail, if the old one is too full.
 char* output_stream<char>::make_room(std::size_t size_bytes) {
-    if (_tail.empty() || _tail.size() - _tail_used_bytes < size_bytes) {
-        finish_tail();
-        const std::size_t usual_bytes = _pieces.empty() ? first_tail_bytes : next_tail_bytes;
-        _tail = temporary_buffer<char>(std::max(size_bytes, usual_bytes));
+    if (_tail.size() - _tail_used_bytes < size_bytes) {
+        const bool is_first = _tail.empty() && _pieces.empty();
+        const std::size_t usual_bytes = is_first ? first_tail_bytes : next_tail_bytes;
+        const std::size_t moved_bytes = _tail.size() <= first_tail_bytes ? _tail_used_bytes : 0;
+        temporary_buffer<char> next(std::max(moved_bytes + size_bytes, usual_bytes));
+        if (moved_bytes != 0) {
+            std::memcpy(next.get_write(), _tail.get(), moved_bytes);
+        } else {
+            finish_tail();
+        }
+        _tail = std::move(next);
+        _tail_used_bytes = moved_bytes;
     }
     return _tail.get_write() + _tail_used_bytes;
 }
