@@ -109,14 +109,18 @@ void stream_socket::receiver::answer_reader() noexcept {
 future<> stream_socket::sender::put(gather_list&& pieces) {
     MINISS_ASSERT(!_work);  // One write at a time.
     auto next = std::make_unique<work>();
-    next->vector.reserve(pieces.size());
+    iovec* place = next->few.data();
+    if (pieces.size() > next->few.size()) {
+        next->many.resize(pieces.size());
+        place = next->many.data();
+    }
+    next->message.msg_iov = place;
+    next->message.msg_iovlen = pieces.size();
     for (auto& piece : pieces) {
-        next->vector.push_back({piece.get_write(), piece.size()});
+        *place++ = {piece.get_write(), piece.size()};
         next->bytes += piece.size();
     }
     next->pieces = std::move(pieces);
-    next->message.msg_iov = next->vector.data();
-    next->message.msg_iovlen = next->vector.size();
     _work = std::move(next);
     auto sent = _work->writer.get_future(code_location::named("send"));
     _socket._backend.submit(send_op{_socket._fd, &_work->message}, *this);

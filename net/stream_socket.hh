@@ -1,6 +1,7 @@
 // One connected stream socket and what is under way on it.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -54,7 +55,8 @@ class stream_socket {
         struct work : in_task_memory {
             promise<> writer;
             gather_list pieces;
-            std::vector<iovec, task_allocator<iovec>> vector;
+            std::array<iovec, 2> few;
+            std::vector<iovec> many;  // If they are more than that.
             msghdr message{};
             std::size_t bytes = 0;
             bool is_for_room = false;
