@@ -55,14 +55,14 @@ void open_file::drop_reference() noexcept {
     if (--_reference_count != 0) {
         return;
     }
-    if (!_closed) {  // An error is reported as ignored.
+    if (!_closed && !is_borrowed) {  // An error is reported as ignored.
         (void)make_call(_backend, close_call(_fd));
     }
     delete this;
 }
 
 future<> open_file::close() noexcept {
-    MINISS_ASSERT(!_closed);  // Once.
+    MINISS_ASSERT(!_closed && !is_borrowed);  // Once.
     _closed = true;
     auto closed = _closing.emplace().get_future();
     close_when_idle();
@@ -222,6 +222,12 @@ future<typename Call::result> file::start_when(const io_op& ready, Call call) co
 file file::from_descriptor(int fd) {
     auto* opened = new internal::open_file(engine().backend(), fd);
     opened->is_stream = true;
+    return file(*opened);
+}
+
+file file::borrow(int fd) {
+    auto* opened = new internal::open_file(engine().backend(), fd);
+    opened->is_borrowed = true;
     return file(*opened);
 }
 

@@ -98,6 +98,10 @@ public:
     // where it stands, whatever the offset. Takes it over.
     static file from_descriptor(int fd);
 
+    // A regular file that somebody else has open.
+    // Lifetime: must stay open as long as there are references. Do not close() it.
+    static file borrow(int fd);
+
     explicit operator bool() const noexcept { return static_cast<bool>(_file); }
     int fd() const noexcept { return _file->fd(); }
 

@@ -91,6 +91,8 @@ class open_file {
 public:
     // A pipe, a terminal: it cannot be read or written elsewhere than where it stands.
     bool is_stream = false;
+    // It is somebody else's, who will close it.
+    bool is_borrowed = false;
     // Writes go to its end, wherever they are meant for.
     bool appends = false;
     // Of direct I/O; 1 if it is buffered.

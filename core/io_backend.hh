@@ -121,6 +121,11 @@ public:
     // failed already, and -EAGAIN if it would wait. What did not fit into memory (-ENOMEM) is lost.
     virtual int send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept = 0;
     virtual int receive_datagrams(int fd, std::span<received_datagram> into) noexcept = 0;
+    // Moves at most `size_bytes` bytes of a file into a stream socket, if they are in memory. How
+    // many went; -EAGAIN if the socket would wait, -ENODATA if they would have to be fetched first
+    // or nobody can tell.
+    virtual int send_file(int fd, int file, std::uint64_t offset,
+                          std::size_t size_bytes) noexcept = 0;
     // Moves at most `size_bytes` bytes from a pipe, which has as many, into a stream socket. How
     // many went; -EAGAIN if it would wait.
     virtual int send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept = 0;

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
@@ -11,6 +13,8 @@
 #include <array>
 #include <cerrno>
 #include <new>
+
+#include <miniss/core/kernel_files.hh>
 
 namespace miniss {
 
@@ -38,33 +42,53 @@ bool is_left_over(const sockaddr* address, socklen_t address_bytes) noexcept {
     return refused;
 }
 
-// splice() has no flag against the signal that tells of a peer that is gone. While this lives it
-// waits; if one came, it is dropped.
-class no_sigpipe {
+// While this lives, a call that moves bytes from a descriptor into a socket, for which there are no
+// flags, neither waits nor raises the signal that tells of a peer that is gone: that waits, and one
+// that came is dropped.
+class flagless_send {
+    int _fd;
+    bool _was_blocking;
     sigset_t _pipe_only;
     sigset_t _before;
 
+    void set_non_blocking(int on) noexcept { (void)::ioctl(_fd, FIONBIO, &on); }
+
 public:
-    no_sigpipe() noexcept {
+    flagless_send(int fd, bool is_blocking) noexcept : _fd(fd), _was_blocking(is_blocking) {
+        if (_was_blocking) {
+            set_non_blocking(1);
+        }
         ::sigemptyset(&_pipe_only);
         ::sigaddset(&_pipe_only, SIGPIPE);
         ::pthread_sigmask(SIG_BLOCK, &_pipe_only, &_before);
     }
-    no_sigpipe(const no_sigpipe&) = delete;
-    no_sigpipe& operator=(const no_sigpipe&) = delete;
-    ~no_sigpipe() {
+    flagless_send(const flagless_send&) = delete;
+    flagless_send& operator=(const flagless_send&) = delete;
+    ~flagless_send() {
+        ::pthread_sigmask(SIG_SETMASK, &_before, nullptr);
+        if (_was_blocking) {
+            set_non_blocking(0);
+        }
+    }
+
+    // What the call returned, or -errno.
+    int result_of(ssize_t sent) noexcept {
+        if (sent >= 0) {
+            return static_cast<int>(sent);
+        }
         const int error = errno;
         const timespec at_once{};
-        while (::sigtimedwait(&_pipe_only, nullptr, &at_once) == -1 && errno == EINTR) {}
-        ::pthread_sigmask(SIG_SETMASK, &_before, nullptr);
-        errno = error;
+        while (error == EPIPE && ::sigtimedwait(&_pipe_only, nullptr, &at_once) == -1 &&
+               errno == EINTR) {}
+        return -error;
     }
 };
 
 }  // namespace
 
 kernel_sockets::kernel_sockets(bool non_blocking) noexcept
-    : _type_flags(SOCK_CLOEXEC | (non_blocking ? SOCK_NONBLOCK : 0)) {}
+    : _type_flags(SOCK_CLOEXEC | (non_blocking ? SOCK_NONBLOCK : 0)),
+      _sockets_block(!non_blocking) {}
 
 int kernel_sockets::open(int family, int type) noexcept {
     return result_or_errno(::socket(family, type | _type_flags, 0));
@@ -159,20 +183,19 @@ int kernel_sockets::receive_datagrams(int fd, std::span<received_datagram> into)
     }
 }
 
-// Only a non-blocking socket keeps splice() from waiting.
+int kernel_sockets::send_file(int fd, int file, std::uint64_t offset,
+                              std::size_t size_bytes) noexcept {
+    if (!is_in_memory(file, offset, size_bytes)) {
+        return -ENODATA;
+    }
+    flagless_send here(fd, _sockets_block);
+    auto from = static_cast<off_t>(offset);
+    return here.result_of(::sendfile(fd, file, &from, size_bytes));
+}
+
 int kernel_sockets::send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept {
-    const int flags = ::fcntl(fd, F_GETFL);
-    const bool blocks = (flags & O_NONBLOCK) == 0;
-    if (flags < 0 || (blocks && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)) {
-        return -errno;
-    }
-    const no_sigpipe here;
-    const auto sent = ::splice(pipe, nullptr, fd, nullptr, size_bytes, SPLICE_F_NONBLOCK);
-    const int result = sent < 0 ? -errno : static_cast<int>(sent);
-    if (blocks) {
-        (void)::fcntl(fd, F_SETFL, flags);
-    }
-    return result;
+    flagless_send here(fd, _sockets_block);
+    return here.result_of(::splice(pipe, nullptr, fd, nullptr, size_bytes, SPLICE_F_NONBLOCK));
 }
 
 // Nothing can be done about an error, and the descriptor is gone even then (close(2)).

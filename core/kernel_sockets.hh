@@ -12,6 +12,7 @@ namespace miniss {
 // would answer EAGAIN.
 class kernel_sockets : public socket_calls {
     int _type_flags;
+    bool _sockets_block;
     // Where datagrams arrive before their length is known. Made when the first is received.
     std::unique_ptr<char[]> _scratch;
 
@@ -31,6 +32,7 @@ public:
     int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
     int send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept override;
     int receive_datagrams(int fd, std::span<received_datagram> into) noexcept override;
+    int send_file(int fd, int file, std::uint64_t offset, std::size_t size_bytes) noexcept override;
     int send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept override;
     void close(int fd) noexcept override;
 };

@@ -8,6 +8,8 @@
 
 namespace miniss {
 
+class connected_socket;
+
 // The bytes of a connection: those of a socket (see connected_socket::stream()), or what a layer
 // such as TLS makes of them, which owns the stream below it. Such a layer can do its handshake in
 // the first get(); then all limits in time hold for that too.
@@ -30,6 +32,10 @@ public:
 
     // Who is at the other end.
     virtual socket_address remote_address() const noexcept = 0;
+
+    // The socket, if bytes go out over it just as they are put(): then files can be sent over it,
+    // while no put() is under way. Else an empty one.
+    virtual connected_socket bare_socket() const noexcept;
 };
 
 }  // namespace miniss

@@ -1,14 +1,17 @@
 // Sends a part of a file over a stream socket, without its bytes passing through our memory.
 #pragma once
 
+#include <optional>
+
 #include <miniss/core/file.hh>
 #include <miniss/core/pipe_pair.hh>
 #include <miniss/net/stream_socket.hh>
 
 namespace miniss::internal {
 
-// The kernel moves pages of the file into a pipe, which may have to wait for the disk, and from
-// there into the socket, which may have to wait for the peer.
+// What is in memory the kernel sends from where it is. What is not, it moves into a pipe, which
+// waits for the disk but holds nobody up, and from there into the socket. Either way that may have
+// to wait for the peer.
 //
 // Lifetime: until the future of run() is ready.
 class file_sender {
@@ -16,7 +19,7 @@ class file_sender {
     file _source;
     std::uint64_t _offset;
     std::uint64_t _left_bytes;
-    pipe_pair _pipe;
+    std::optional<pipe_pair> _pipe;  // Once it was needed.
     std::size_t _piped_bytes = 0;
 
 public:
@@ -32,6 +35,7 @@ public:
     void end_output() noexcept { _socket.end_output(); }
 
 private:
+    future<> send_some() noexcept;
     future<> fill_pipe() noexcept;
     future<> drain_pipe() noexcept;
 };

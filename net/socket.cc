@@ -60,6 +60,7 @@ public:
     socket_address remote_address() const noexcept override {
         return connected_socket(_socket).remote_address();
     }
+    connected_socket bare_socket() const noexcept override { return connected_socket(_socket); }
 };
 
 std::system_error connect_error(int error, const socket_address& remote) {
@@ -117,6 +118,8 @@ output_stream<char> connected_socket::output() {
     return output_stream<char>(std::make_unique<socket_sink>(_socket));
 }
 
+connected_socket byte_stream::bare_socket() const noexcept { return {}; }
+
 std::unique_ptr<byte_stream> connected_socket::stream() {
     return std::make_unique<socket_stream>(_socket);
 }
@@ -142,13 +145,8 @@ void connected_socket::set_keepalive_parameters(const tcp_keepalive_params& para
 
 future<> connected_socket::send_file(const file& source, std::uint64_t offset,
                                      std::uint64_t size_bytes) {
-    std::unique_ptr<internal::file_sender> sender;
-    try {
-        sender = std::make_unique<internal::file_sender>(*_socket.operator->(), source, offset,
-                                                         size_bytes);
-    } catch (const std::system_error&) {
-        return current_exception_as_future<>();
-    }
+    auto sender =
+        std::make_unique<internal::file_sender>(*_socket.operator->(), source, offset, size_bytes);
     auto sent = sender->run();
     return sent.then_wrapped([sender = std::move(sender)](future<> ended) {
         if (ended.failed()) {

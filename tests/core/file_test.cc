@@ -384,6 +384,20 @@ TEST_CASE("a pipe gives what it has, and takes all", "[file]") {
     shard.run([&] { return reader.close(); });
 }
 
+TEST_CASE("a file that is borrowed stays open", "[file]") {
+    real_shard shard(GENERATE(from_range(backends_to_test())));
+    scratch_directory scratch;
+    std::ofstream(scratch.path("file")) << "content";
+    const int fd = ::open(scratch.path("file").c_str(), O_RDONLY | O_CLOEXEC);
+    REQUIRE(fd >= 0);
+    {
+        const file borrowed = file::borrow(fd);
+        CHECK(shard.run([&] { return borrowed.dma_read(3, 100); }).view() == "tent");
+    }
+    shard.run_until_idle();
+    CHECK(::close(fd) == 0);
+}
+
 TEST_CASE("a read that waits for a pipe ends with the shard", "[file]") {
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);

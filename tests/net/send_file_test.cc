@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include <miniss/core/file.hh>
+#include <miniss/core/kernel_files.hh>
 #include <miniss/core/when_all.hh>
 #include <miniss/net/socket.hh>
 #include <miniss/tests/catch.hh>
@@ -83,6 +84,30 @@ TEST_CASE("a part of a file arrives whole, between what is written before and be
     shard.run([&all] { return std::move(all); });
 }
 
+TEST_CASE("what is in memory is sent without a pipe; what is not, or not known to be, through one",
+          "[send_file]") {
+    real_shard shard(GENERATE(from_range(backends_to_test())));
+    scratch_directory scratch;
+    const std::string bytes = distinct_bytes(5'000'000);
+    sending here(shard, make_file(scratch, bytes));
+    const int fd = here.source.fd();
+    if (!is_in_memory(fd, 0, bytes.size())) {
+        WARN("not tested: the file system does not say what is in memory");
+        return;
+    }
+    CHECK(is_in_memory(fd, 4095, 2));
+    CHECK_FALSE(is_in_memory(fd, 4'999'999, 2));  // Nobody knows what is behind the end.
+    const std::size_t before = descriptor_count();
+    const auto ended = here.start(1, 4'999'999);
+    here.run_some_turns();
+    CHECK(!ended->has_value());
+    CHECK(descriptor_count() == before);
+    shard.run_until([&] { return here.peer.received().size() == 4'999'999; });
+    CHECK(here.peer.received() == bytes.substr(1));
+    shard.run_until([&] { return ended->has_value(); });
+    CHECK(ended->value() == 0);
+}
+
 TEST_CASE("a file goes on where the connection stopped it, in every simulated world",
           "[send_file]") {
     test_shard shard(GENERATE(range(0u, 15u)));
@@ -130,6 +155,7 @@ TEST_CASE("a disk that fails while a file is sent fails the sending", "[send_fil
     auto from = adopt_socket(shard.shard().backend, first);
     auto to = adopt_socket(shard.shard().backend, second);
     auto in = to.input();
+    shard.network().options.caches_files = false;
     int reads_left = 3;
     shard.shard().backend.file_fault = [&](const file_request& request) -> std::optional<int> {
         const bool reads = std::holds_alternative<fill_pipe_request>(request.call);

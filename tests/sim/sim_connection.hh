@@ -21,6 +21,8 @@ struct network_options {
     // How many of a hundred datagrams get lost, and how many wait to be received.
     unsigned datagram_loss_percent = 0;
     std::size_t datagram_count_max = 256;
+    // Whether files may be in memory, by a coin, when they are sent.
+    bool caches_files = true;
     // Descriptors of the process; EMFILE beyond that.
     std::size_t descriptor_count_max = 1'000'000;
 };

@@ -129,6 +129,20 @@ int sim_network::remote_address(int fd, sockaddr* address, socklen_t* address_by
     return 0;
 }
 
+// Reads a real file, as the pipe is a real one.
+int sim_network::send_file(int fd, int file, std::uint64_t offset,
+                           std::size_t size_bytes) noexcept {
+    if (!options.caches_files || _random.coin()) {
+        return -ENODATA;
+    }
+    std::string bytes(size_bytes, '\0');
+    const auto got = ::pread(file, bytes.data(), size_bytes, static_cast<off_t>(offset));
+    if (got <= 0) {
+        return -ENODATA;
+    }
+    return try_send(fd, bytes.data(), static_cast<std::size_t>(got)).value_or(-EAGAIN);
+}
+
 int sim_network::send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept {
     std::string& bytes = socket_of(fd).from_pipe;
     if (const std::size_t have_bytes = bytes.size(); have_bytes < size_bytes) {

@@ -73,6 +73,7 @@ public:
     int remote_address(int fd, sockaddr* address, socklen_t* address_bytes) noexcept override;
     int send_datagrams(int fd, std::span<const outgoing_datagram> out) noexcept override;
     int receive_datagrams(int fd, std::span<received_datagram> into) noexcept override;
+    int send_file(int fd, int file, std::uint64_t offset, std::size_t size_bytes) noexcept override;
     int send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept override;
     void close(int fd) noexcept override;
 
