@@ -1,9 +1,35 @@
 // Contents that are read and written by handlers while they come and go.
+#include <cerrno>
+#include <system_error>
+
 #include <miniss/core/reactor.hh>
 #include <miniss/net/http/connection.hh>
 #include <miniss/net/http/content_error.hh>
+#include <miniss/net/socket.hh>
 
 namespace miniss::http::internal {
+
+namespace {
+
+bool is_of_peer(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::system_error& failure) {
+        switch (failure.code().value()) {
+        case EPIPE:       // It has closed, or we have ended the connection.
+        case ECONNRESET:  // It has reset it.
+        case ETIMEDOUT:   // It has gone without a word.
+        case ECANCELED:   // The connection was dropped while a file was sent.
+            return true;
+        default:
+            return false;
+        }
+    } catch (...) {
+        return false;
+    }
+}
+
+}  // namespace
 
 class connection::content_source final : public data_source {
     connection& _connection;
@@ -113,19 +139,43 @@ future<> connection::wait_for_head() noexcept {
 }
 
 future<> connection::carry(gather_list&& pieces, bool now) {
-    return wait_for_head()
-        .then([this, pieces = std::move(pieces), now]() mutable {
+    return carried(wait_for_head().then([this, pieces = std::move(pieces), now]() mutable {
+        _streaming->sending = true;
+        enter(phase::send);
+        auto written = _out.write(std::move(pieces));
+        return now ? written.then([this] { return _out.flush(); }) : std::move(written);
+    }));
+}
+
+std::optional<future<>> connection::carry_file(const file& source, std::uint64_t offset,
+                                               std::size_t size_bytes) {
+    connected_socket socket = _peer.bare_socket();
+    if (!socket) {
+        return std::nullopt;
+    }
+    return carried(wait_for_head().then(
+        [this, socket = std::move(socket), &source, offset, size_bytes]() mutable {
             _streaming->sending = true;
             enter(phase::send);
-            auto written = _out.write(std::move(pieces));
-            return now ? written.then([this] { return _out.flush(); }) : std::move(written);
-        })
-        .then_wrapped([this](future<> sent) {
-            _streaming->sending = false;
-            _streaming->broken |= sent.failed();
-            go_on_streaming();
-            return sent;
-        });
+            return _out.flush().then(
+                [socket = std::move(socket), &source, offset, size_bytes]() mutable {
+                    return socket.send_file(source, offset, size_bytes);
+                });
+        }));
+}
+
+// Sending a file may also fail because of the file.
+future<> connection::carried(future<> sent) {
+    return sent.then_wrapped([this](future<> ended) {
+        _streaming->sending = false;
+        go_on_streaming();
+        if (!ended.failed()) {
+            return ended;
+        }
+        auto error = ended.get_exception();
+        _streaming->broken |= is_of_peer(error);
+        return make_exception_future<>(std::move(error));
+    });
 }
 
 // If the writer fails, the connection ends as it is: the peer must not take what it has for all.

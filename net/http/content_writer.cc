@@ -1,10 +1,14 @@
 // Puts streamed content into its framing.
 #include <miniss/net/http/content_writer.hh>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <stdexcept>
 
+#include <miniss/core/file.hh>
+#include <miniss/core/loop.hh>
 #include <miniss/net/http/content_coding.hh>
 #include <miniss/net/http/field_check.hh>
 
@@ -67,6 +71,22 @@ public:
         return carry_encoded(std::move(encoded));
     }
 
+    // Nothing if what is sent is not just the bytes of the file, or cannot be sent in this way.
+    std::optional<future<>> send_file(const file& source, std::uint64_t offset,
+                                      std::size_t size_bytes) {
+        if (_encoder != nullptr || _framing == content_framing::chunked) {
+            return std::nullopt;
+        }
+        if (!fits(size_bytes)) {
+            return too_long();
+        }
+        auto sent = _connection.carry_file(source, offset, size_bytes);
+        if (sent) {
+            count(size_bytes);
+        }
+        return sent;
+    }
+
     // Nothing more will come.
     future<> close() override {
         if (_framing == content_framing::length && _left != 0) {
@@ -82,6 +102,18 @@ public:
     }
 
 private:
+    bool fits(std::uint64_t size_bytes) const noexcept {
+        return _framing != content_framing::length || size_bytes <= _left;
+    }
+    static future<> too_long() {
+        return make_exception_future<>(
+            std::length_error("content is longer than its announced length"));
+    }
+    void count(std::uint64_t size_bytes) noexcept {
+        _left -= _framing == content_framing::length ? size_bytes : 0;
+        sent_bytes += size_bytes;
+    }
+
     // An empty chunk would be the end.
     future<> carry_encoded(std::string encoded) {
         if (encoded.empty()) {
@@ -95,17 +127,14 @@ private:
     // All that is here becomes one chunk.
     future<> carry(gather_list&& pieces) {
         const std::uint64_t size_bytes = size_of(pieces);
-        if (_framing == content_framing::length) {
-            if (size_bytes > _left) {
-                return make_exception_future<>(
-                    std::length_error("content is longer than its announced length"));
-            }
-            _left -= size_bytes;
-        } else if (_framing == content_framing::chunked) {
+        if (!fits(size_bytes)) {
+            return too_long();
+        }
+        if (_framing == content_framing::chunked) {
             pieces.insert(pieces.begin(), chunk_head(size_bytes));
             pieces.push_back(constant_piece("\r\n"));
         }
-        sent_bytes += size_bytes;
+        count(size_bytes);
         return _connection.carry(std::move(pieces), !_is_last);
     }
 
@@ -132,6 +161,40 @@ std::uint64_t content_writer::sent_bytes() const noexcept { return _framed->sent
 
 void content_writer::add_trailer(std::string_view name, std::string_view value) {
     internal::append_checked_field(_framed->trailer_lines, name, value);
+}
+
+// In pieces, so that the peer has its time for each of them.
+future<> content_writer::send_file(const file& source, std::uint64_t offset,
+                                   std::uint64_t size_bytes) {
+    return flush().then([this, &source, offset, size_bytes] {
+        return repeat([this, &source, offset, left_bytes = size_bytes]() mutable {
+            if (left_bytes == 0) {
+                return make_ready_future<stop_iteration>(stop_iteration::yes);
+            }
+            const std::uint64_t from = offset;
+            const auto piece_bytes =
+                static_cast<std::size_t>(std::min<std::uint64_t>(left_bytes, unsent_bytes_max));
+            offset += piece_bytes;
+            left_bytes -= piece_bytes;
+            auto sent = _framed->send_file(source, from, piece_bytes);
+            return (sent ? std::move(*sent) : copy_file(source, from, piece_bytes)).then([] {
+                return stop_iteration::no;
+            });
+        });
+    });
+}
+
+future<> content_writer::copy_file(const file& source, std::uint64_t offset,
+                                   std::size_t size_bytes) {
+    return source.dma_read(offset, size_bytes)
+        .then([this, size_bytes](temporary_buffer<char>&& piece) {
+            const bool is_whole = piece.size() == size_bytes;
+            return write(std::move(piece)).then([is_whole] {
+                if (!is_whole) {
+                    throw std::system_error(ENODATA, std::system_category(), "send a file");
+                }
+            });
+        });
 }
 
 future<> content_writer::finish() {

@@ -9,6 +9,10 @@
 #include <miniss/core/iostream.hh>
 #include <miniss/core/noncopyable_function.hh>
 
+namespace miniss {
+class file;
+}
+
 namespace miniss::http {
 
 class content_encoder;
@@ -25,6 +29,14 @@ class content_carrier {
 public:
     // Takes all pieces, and sends them at once if `now`, else with what follows.
     virtual future<> carry(gather_list&& pieces, bool now) = 0;
+
+    // Sends a part of a file at once, from where it is. Nothing if that is not possible here: then
+    // its bytes have to be read, and carried.
+    // Lifetime: `source` must stay until the future is ready.
+    virtual std::optional<future<>> carry_file(const file& /*source*/, std::uint64_t /*offset*/,
+                                               std::size_t /*size_bytes*/) {
+        return std::nullopt;
+    }
 
 protected:
     ~content_carrier() = default;
@@ -54,12 +66,22 @@ public:
     // be dispensable (RFC 9110 6.5.1). Throws std::invalid_argument as reply::add_header().
     void add_trailer(std::string_view name, std::string_view value);
 
+    // Sends a part of a file behind what was written so far. Its bytes do not pass through the
+    // memory of the program, unless they have to be encoded or put into chunks, or the connection
+    // is more than a bare socket.
+    // Lifetime: `source` must stay until the future is ready.
+    // Errors:   those of connected_socket::send_file().
+    future<> send_file(const file& source, std::uint64_t offset, std::uint64_t size_bytes);
+
     // How much content has been handed over to be sent, encoded, without its framing.
     std::uint64_t sent_bytes() const noexcept;
 
     // For the server: hands over the rest, and marks the end.
     // Errors: std::length_error: less than the length that the reply announced.
     future<> finish();
+
+private:
+    future<> copy_file(const file& source, std::uint64_t offset, std::size_t size_bytes);
 };
 
 // Writes content. The content ends when the future is ready; if it fails, the connection is cut

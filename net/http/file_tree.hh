@@ -40,6 +40,8 @@ public:
     // Reads at most `size_bytes` from `offset` on. Gives how many, 0 at the end, or -errno.
     std::ptrdiff_t read(char* to, std::size_t size_bytes, std::uint64_t offset,
                         patience how) const noexcept;
+
+    int fd() const noexcept { return _fd; }
 };
 
 // Opens files by their path from a directory. Nothing outside of it can be reached: not by `..`,

@@ -8,7 +8,8 @@
 #include <stdexcept>
 #include <system_error>
 
-#include <miniss/core/loop.hh>
+#include <miniss/core/do_with.hh>
+#include <miniss/core/file.hh>
 #include <miniss/core/reactor.hh>
 #include <miniss/net/http/date.hh>
 #include <miniss/net/http/mime_type.hh>
@@ -17,10 +18,7 @@
 namespace miniss::http {
 namespace {
 
-// What is read at once. Two of them make a send.
-constexpr std::size_t piece_bytes = 64 * 1024;
-
-// A content that is not larger leaves together with its head.
+// A content that is not larger is read, and leaves together with its head.
 constexpr std::size_t small_content_bytes = 16 * 1024;
 
 // Every file has one path only: with two, what is meant for one could be had by the other.
@@ -229,35 +227,36 @@ future<reply> static_files::content_of(found_file& file, const request& asked,
         }
         return std::move(answer);
     };
-    const auto stream = [this, &file, part, type, code = range.answer] {
-        return reply::streamed(code, type, part.bytes,
-                               [this, part, source = std::move(file.file)](content_writer& out) {
-                                   return send(source, part, out);
-                               });
+    const auto stream = [&file, part, type, code = range.answer] {
+        return reply::streamed(
+            code, type, part.bytes, [part, opened = std::move(file.file)](content_writer& out) {
+                return do_with(file::borrow(opened.fd()), [part, &out](const auto& source) {
+                    return out.send_file(source, part.begin, part.bytes);
+                });
+            });
     };
     if (part.bytes == 0 || part.bytes > small_content_bytes || asked.method() == method::head) {
         return make_ready_future<reply>(finish(stream()));
     }
-    return read(file.file, part.begin, static_cast<std::size_t>(part.bytes))
-        .then([finish, stream, part, type, code = range.answer](temporary_buffer<char>&& content) {
+    return read(file.file, part)
+        .then([finish, stream, part, type, code = range.answer](std::string&& content) {
             // Otherwise it was cut, or has just become shorter: streaming sees to either.
             const bool is_whole = content.size() == part.bytes;
-            return finish(is_whole ? reply(code, type, std::string(content.view())) : stream());
+            return finish(is_whole ? reply(code, type, std::move(content)) : stream());
         });
 }
 
 // Something of it, but perhaps not all; nothing at the end of the file.
-future<temporary_buffer<char>> static_files::read(const open_file& from, std::uint64_t offset,
-                                                  std::size_t size_bytes) {
+future<std::string> static_files::read(const open_file& from, byte_range part) {
     struct job {
-        temporary_buffer<char> piece;
+        std::string content;
         std::ptrdiff_t count = 0;
     };
     auto work = std::make_unique<job>();
     job& now = *work;
-    now.piece = temporary_buffer<char>(size_bytes);
-    const auto try_to = [&now, &from, offset, size_bytes](patience how) {
-        now.count = from.read(now.piece.get_write(), size_bytes, offset, how);
+    now.content.resize(static_cast<std::size_t>(part.bytes));
+    const auto try_to = [&now, &from, begin = part.begin](patience how) {
+        now.count = from.read(now.content.data(), now.content.size(), begin, how);
     };
     try_to(patience::none);
     auto done = now.count == -EAGAIN ? _run_blocking([try_to] { try_to(patience::any); })
@@ -267,25 +266,8 @@ future<temporary_buffer<char>> static_files::read(const open_file& from, std::ui
             throw std::system_error(static_cast<int>(-work->count), std::system_category(),
                                     "read a file");
         }
-        work->piece.trim(static_cast<std::size_t>(work->count));
-        return std::move(work->piece);
-    });
-}
-
-future<> static_files::send(const open_file& from, byte_range part, content_writer& out) {
-    return repeat([this, &from, part, &out]() mutable {
-        if (part.bytes == 0) {
-            return make_ready_future<stop_iteration>(stop_iteration::yes);
-        }
-        return read(from, part.begin, std::min<std::uint64_t>(part.bytes, piece_bytes))
-            .then([&part, &out](temporary_buffer<char>&& piece) {
-                if (piece.empty()) {
-                    throw std::runtime_error("a file has become shorter while it was sent");
-                }
-                part.begin += piece.size();
-                part.bytes -= piece.size();
-                return out.write(std::move(piece)).then([] { return stop_iteration::no; });
-            });
+        work->content.resize(static_cast<std::size_t>(work->count));
+        return std::move(work->content);
     });
 }
 

@@ -17,8 +17,9 @@ namespace miniss::http {
 // ready when the function has returned.
 using blocking_runner = noncopyable_function<future<>(noncopyable_function<void()>)>;
 
-// GET and HEAD, whole files and parts of them, and the conditions of RFC 9110 13. What the kernel
-// has in memory is sent at once; only what it has to fetch goes through the blocking_runner.
+// GET and HEAD, whole files and parts of them, and the conditions of RFC 9110 13. Up to 16 KiB are
+// read and leave together with the head; more goes out as connected_socket::send_file() does it.
+// Only what the kernel would have to fetch goes through the blocking_runner.
 //
 // A directory is answered with its index.html, and asked for without its slash with a redirection
 // to where it has one. What is not there, has `.`, `..`, an empty segment, an encoded slash or a
@@ -49,9 +50,7 @@ private:
     future<> find(found_file& file);
     int find_now(found_file& file, patience how) const;
     int open_index(found_file& file, patience how) const;
-    future<temporary_buffer<char>> read(const open_file& from, std::uint64_t offset,
-                                        std::size_t size_bytes);
-    future<> send(const open_file& from, byte_range part, content_writer& out);
+    future<std::string> read(const open_file& from, byte_range part);
     future<reply> reply_with(const request& asked, found_file& file);
     future<reply> content_of(found_file& file, const request& asked, const range_wish& range);
 };

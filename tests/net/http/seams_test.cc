@@ -3,10 +3,13 @@
 #include <miniss/net/http/upgrade.hh>
 
 #include <algorithm>
+#include <fstream>
 
+#include <miniss/core/file.hh>
 #include <miniss/net/http/request_parser.hh>
 #include <miniss/tests/ignored_failures.hh>
 #include <miniss/tests/net/http/http_world.hh>
+#include <miniss/tests/net/scratch_directory.hh>
 
 using namespace miniss;
 using namespace miniss::http;
@@ -178,6 +181,15 @@ TEST_CASE("a layer over the socket carries requests and replies, and its patienc
         return make_ready_future<reply>(
             reply(status::ok, "text/plain", std::string(asked.content)));
     });
+    scratch_directory scratch;
+    const std::string content = distinct_bytes(200'000);
+    std::ofstream(scratch.path("file"), std::ios::binary) << content;
+    const file source = shard.run([&] { return open_file(scratch.path("file"), open_flags::ro); });
+    table.add({method::get}, "/file", [&source](const request&) {
+        return make_ready_future<reply>(reply::streamed(
+            status::ok, "text/plain", 199'999,
+            [&source](content_writer& out) { return out.send_file(source, 1, 199'999); }));
+    });
     server_options options;
     options.head_time = 100ms;
     server served(table, options);
@@ -188,11 +200,14 @@ TEST_CASE("a layer over the socket carries requests and replies, and its patienc
     });
     http_client<test_shard> client(shard, address);
     client.send(flipped("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+                        "GET /file HTTP/1.1\r\nHost: h\r\n\r\n"
                         "POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
                         "Content-Length: 2\r\n\r\nde"));
     std::string all = flipped(client.rest());
     CHECK(take_reply(all).content == "abc");
+    CHECK(take_reply(all).content == content.substr(1));
     CHECK(take_reply(all).content == "de");
+    shard.run([&source] { return source.close(); });
     http_client<test_shard> slow(shard, address);
     slow.send(flipped("GET"));
     CHECK(flipped(slow.rest()).starts_with("HTTP/1.1 408 "));

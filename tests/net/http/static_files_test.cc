@@ -11,6 +11,7 @@
 #include <miniss/net/http/date.hh>
 #include <miniss/net/http/mime_type.hh>
 #include <miniss/net/http/request_parser.hh>
+#include <miniss/tests/net/counting_backend.hh>
 #include <miniss/tests/net/http/http_world.hh>
 #include <miniss/tests/net/scratch_directory.hh>
 
@@ -58,7 +59,8 @@ struct files_world : http_world<test_shard> {
     files_on_disk disk;
     static_files files{disk.scratch.path("root"), at_once()};
 
-    files_world() : http_world<test_shard>(0u) {
+    explicit files_world(std::uint64_t seed = 0, const server_options& its_options = {})
+        : http_world<test_shard>(seed, its_options) {
         table.add({method::get}, "/f/*", [this](const request& asked) {
             return files.answer(asked, asked.parameter("*").value_or("?"));
         });
@@ -273,6 +275,60 @@ TEST_CASE("a range is answered with that part (RFC 9110 14)", "[static_files]") 
     world.disk.write("large", distinct_bytes(300'000));
     CHECK(world.get("large", "Range: bytes=100000-299998\r\n").content ==
           distinct_bytes(300'000).substr(100'000, 199'999));
+}
+
+TEST_CASE("a large file arrives whole, whether it is in memory or not", "[static_files]") {
+    files_world world(GENERATE(range(1u, 10u)));
+    const std::string content = distinct_bytes(600'000);
+    world.disk.write("large", content);
+    world.shard.network().options.caches_files = GENERATE(true, false);
+    auto asking = world.client();
+    asking.send_get("/f/large");
+    CHECK(asking.reply().content == content);
+    asking.send("GET /f/large HTTP/1.1\r\nHost: h\r\nRange: bytes=300000-\r\n\r\n"
+                "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(asking.reply().content == content.substr(300'000));
+    CHECK(asking.reply().content == "hello");
+}
+
+TEST_CASE("a peer has its time for each piece of a file, not for all of it", "[static_files]") {
+    server_options options;
+    options.send_time = std::chrono::milliseconds(200);
+    files_world world(0, options);
+    const std::string content = distinct_bytes(1'000'000);
+    world.disk.write("large", content);
+    auto asking = world.client();
+    asking.send_get("/f/large");
+    std::string received;
+    const auto started = world.now();
+    world.shard.run([&] {
+        return do_until([&] { return received.size() > content.size(); },
+                        [&] {
+                            return asking.input().read().then([&](temporary_buffer<char>&& piece) {
+                                received.append(piece.view());
+                                return sleep(std::chrono::milliseconds(piece.empty() ? 100 : 5));
+                            });
+                        });
+    });
+    CHECK(received.ends_with(content));
+    CHECK(world.now() - started > std::chrono::milliseconds(400));
+}
+
+TEST_CASE("a large file does not pass through our memory", "[static_files]") {
+    const auto kind = GENERATE(from_range(backends_to_test()));
+    std::size_t send_count = 0;
+    http_world<real_shard> world(std::make_unique<counting_backend>(kind, send_count));
+    const files_on_disk disk;
+    static_files files(disk.scratch.path("root"), at_once());
+    world.table.add({method::get}, "/f/*", [&files](const request& asked) {
+        return files.answer(asked, asked.parameter("*").value_or("?"));
+    });
+    const std::string content = distinct_bytes(3'000'000);
+    disk.write("large", content);
+    auto asking = world.client();
+    asking.send_get("/f/large");
+    CHECK(asking.reply().content == content);
+    CHECK(send_count == 2);  // The request, and the head of the reply.
 }
 
 TEST_CASE("a file that changes its length while it is sent never breaks the framing",

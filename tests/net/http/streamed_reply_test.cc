@@ -1,12 +1,15 @@
 // Tests of replies whose content is made while it is sent.
 #include <miniss/net/http/content_writer.hh>
 
+#include <fstream>
 #include <functional>
 
+#include <miniss/core/file.hh>
 #include <miniss/net/http/chunked_parser.hh>
 #include <miniss/tests/captured_stderr.hh>
 #include <miniss/tests/ignored_failures.hh>
 #include <miniss/tests/net/http/http_world.hh>
+#include <miniss/tests/net/scratch_directory.hh>
 
 using namespace miniss;
 using namespace miniss::http;
@@ -284,4 +287,51 @@ TEST_CASE("a writer may take its time, a peer that does not read may not", "[str
         world.run_until_connected(1);
         world.run_until_connected(0);
     }
+}
+
+TEST_CASE("a part of a file is content like any other, in chunks and of a known length",
+          "[streaming]") {
+    made_world<test_shard> world(GENERATE(range(0u, 10u)));
+    scratch_directory scratch;
+    const std::string content = distinct_bytes(300'000);
+    std::ofstream(scratch.path("file"), std::ios::binary) << content;
+    const file source =
+        world.shard.run([&] { return open_file(scratch.path("file"), open_flags::ro); });
+    world.make = [&source](content_writer& out) {
+        return out.write("<").then([&] { return out.send_file(source, 10, 299'990); }).then([&out] {
+            return out.write(">");
+        });
+    };
+    const std::string expected = "<" + content.substr(10) + ">";
+    auto client = world.client();
+    SECTION("in chunks") {
+        std::string trailers;
+        CHECK(without_chunks(ask_and_close(client, last_request).second, trailers) == expected);
+    }
+    SECTION("of a known length") {
+        world.length = expected.size();
+        CHECK(ask_and_close(client, last_request).second == expected);
+    }
+    SECTION("that is too short for it") {
+        const expect_ignored_failures reported(1);
+        world.length = 299'000;
+        CHECK(ask_and_close(client, last_request).second.size() < 299'000);
+    }
+    world.shard.run([&source] { return source.close(); });
+}
+
+TEST_CASE("a file that ends too early cuts the reply off, and is reported", "[streaming]") {
+    made_world<test_shard> world(GENERATE(range(0u, 10u)));
+    const expect_ignored_failures reported(1);
+    scratch_directory scratch;
+    std::ofstream(scratch.path("file")) << std::string(200'000, 'x');
+    const file source =
+        world.shard.run([&] { return open_file(scratch.path("file"), open_flags::ro); });
+    world.make = [&source](content_writer& out) { return out.send_file(source, 0, 300'000); };
+    if (GENERATE(true, false)) {
+        world.length = 300'000;
+    }
+    auto client = world.client();
+    CHECK(ask_and_close(client, last_request).second.size() < 201'000);
+    world.shard.run([&source] { return source.close(); });
 }
