@@ -12,6 +12,7 @@
 #include <miniss/apps/httpd/worker.hh>
 #include <miniss/core/signal.hh>
 #include <miniss/smp/app_template.hh>
+#include <miniss/smp/blocking_pool.hh>
 #include <miniss/smp/runtime.hh>
 #include <miniss/smp/smp.hh>
 
@@ -75,12 +76,22 @@ void print_address(const socket_address& local) {
     std::fflush(stdout);
 }
 
+// Whoever rotates logs moves the file away, and says so.
+void reopen_when_told(const httpd::log_file& log) {
+    if (log.is_open()) {
+        handle_signal(SIGHUP, [&log] {
+            run_in_background("reopen the access log", run_in_pool([&log] { log.reopen(); }));
+        });
+    }
+}
+
 future<> serve(const httpd::options& given, const httpd::log_file& log) {
     const auto local = probe_address(socket_address::parse(given.address));
     auto workers = std::make_unique<worker_list>(smp::count);
     auto& each = *workers;
     return start_all(each, local, given, log)
-        .then([local] {
+        .then([local, &log] {
+            reopen_when_told(log);
             auto told_to_stop = signal::wait_for({SIGINT, SIGTERM});
             if (!told_to_stop.failed()) {
                 print_address(local);  // Who reads this may stop us at once.

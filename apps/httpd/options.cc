@@ -58,7 +58,7 @@ void add_options(app_template& app, options& to) {
     app.add_option("--listen", to.address, "ADDR:PORT, [ADDR6]:PORT or unix:/path to listen on");
     app.add_option("--root", to.root, "A directory whose files are served");
     app.add_option("--access-log", to.access_log,
-                   "A file to which a line is appended for each request");
+                   "A file to which a line is appended for each request; SIGHUP opens it anew");
     add_bounds(app, to.server.bounds);
     add_patience(app, to.server);
     add_counts(app, to.server);

@@ -28,6 +28,14 @@ http::routes make_table(std::optional<http::static_files>& files) {
     return table;
 }
 
+int open_to_append(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        throw std::system_error(errno, std::system_category(), path);
+    }
+    return fd;
+}
+
 http::access_log::writer write_to(const log_file& log) {
     return [&log](std::string lines, std::uint64_t dropped_count) {
         if (dropped_count != 0) {
@@ -40,13 +48,9 @@ http::access_log::writer write_to(const log_file& log) {
 
 }  // namespace
 
-log_file::log_file(const std::string& path) {
-    if (path.empty()) {
-        return;
-    }
-    _fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    if (_fd < 0) {
-        throw std::system_error(errno, std::system_category(), path);
+log_file::log_file(const std::string& path) : _path(path) {
+    if (!path.empty()) {
+        _fd = open_to_append(path);
     }
 }
 
@@ -64,6 +68,16 @@ void log_file::write(const std::string& lines) const {
             throw std::system_error(errno, std::system_category(), "write the access log");
         }
         rest.remove_prefix(count < 0 ? 0 : static_cast<std::size_t>(count));
+    }
+}
+
+// Puts the new file where the old one was, under the same number: who writes has either of them.
+void log_file::reopen() const {
+    const int fd = open_to_append(_path);
+    const int error = ::dup3(fd, _fd, O_CLOEXEC) < 0 ? errno : 0;
+    ::close(fd);
+    if (error != 0) {
+        throw std::system_error(error, std::system_category(), _path);
     }
 }
 

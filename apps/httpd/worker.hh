@@ -12,6 +12,7 @@ namespace httpd {
 
 // The file of the access log, for all shards.
 class log_file {
+    std::string _path;
     int _fd = -1;
 
 public:
@@ -24,6 +25,9 @@ public:
     bool is_open() const noexcept { return _fd >= 0; }
     // Appends all of it. Throws std::system_error. Any thread; may block.
     void write(const std::string& lines) const;
+    // Opens it anew, as somebody may have moved it. What is written meanwhile goes to either file.
+    // Throws std::system_error, and goes on with the old one. Any thread; may block.
+    void reopen() const;
 };
 
 // Lifetime: `given` and `log` must outlive it. stop() must be ready before it dies.

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import tempfile
@@ -112,6 +113,63 @@ class AccessLog(Served):
         found = [self.LINE.fullmatch(line).groups() for line in lines]
         expected = [("GET", f"/json?{number}", "200", "27") for number in range(200)]
         self.assertEqual(found, [*expected, ("HEAD", "/nowhere", "404", "-")])
+
+    def test_files(self):
+        """What was sent of a file is counted, whichever way it went out."""
+        (self.root / "large").write_bytes(bytes(300_000))
+        (self.root / "small").write_bytes(bytes(1000))
+        log = self.scratch / "log"
+        server = self.start("--access-log", log, "--root", self.root)
+        with Connection(server) as peer:
+            tag = peer.ask("GET", "/large").fields["etag"]
+            peer.ask("GET", "/large", fields=["Range: bytes=100000-299998"])
+            peer.ask("GET", "/large", fields=[f"If-None-Match: {tag}"])
+            peer.ask("HEAD", "/large")
+            peer.ask("GET", "/small")
+        server.stop()
+        lines = log.read_text(encoding="ascii").splitlines()
+        self.assertEqual([self.LINE.fullmatch(line).groups()[2:] for line in lines],
+                         [("200", "300000"), ("206", "199999"), ("304", "-"), ("200", "-"),
+                          ("200", "1000")])
+
+    def test_rotation(self):
+        """SIGHUP opens the log anew; no line is lost, while requests come, or at any other time."""
+        log = self.scratch / "log"
+        server = self.start("--access-log", log)
+        moved = []
+        count = 0
+        with Connection(server) as peer:
+            while len(moved) < 5:
+                # So many at a time that some are still being written.
+                peer.send(b"".join(request("GET", f"/json?{count + i}") for i in range(50)))
+                moved.append(log.rename(self.scratch / f"log.{len(moved)}"))
+                server.send_signal(signal.SIGHUP)
+                for _ in range(50):
+                    peer.read_reply()
+                count += 50
+                program.wait_until(log.exists, "there is a new log")
+            peer.ask("GET", "/json?last")
+        server.stop()
+        self.assertRegex(log.read_text(encoding="ascii"), r"/json\?last ")
+        lines = [line for file in [*moved, log]
+                 for line in file.read_text(encoding="ascii").splitlines()]
+        targets = [self.LINE.fullmatch(line)[2] for line in lines]
+        self.assertEqual(sorted(targets), sorted([f"/json?{i}" for i in range(count)]
+                                                 + ["/json?last"]))
+
+    def test_rotation_that_fails(self):
+        """If the log cannot be opened anew, that is told, and the old one is gone on with."""
+        before, after = self.scratch / "before", self.scratch / "after"
+        before.mkdir()
+        server = self.start("--access-log", before / "log")
+        before.rename(after)
+        server.send_signal(signal.SIGHUP)
+        program.wait_until(lambda: re.search(r"access log.*No such file", server.read_errors()),
+                           "it says that the log cannot be opened")
+        self.assertEqual(ask(server, "GET", "/json").status, 200)
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual(server.wait()[0], 0)
+        self.assertEqual(len((after / "log").read_text(encoding="ascii").splitlines()), 1)
 
     def test_full_disk(self):
         """A log that cannot be written holds nobody up, and is told of."""
