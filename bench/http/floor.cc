@@ -25,13 +25,22 @@
 
 namespace {
 
-constexpr std::string_view reply = "HTTP/1.1 200 OK\r\n"
-                                   "Server: miniss\r\n"
-                                   "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
-                                   "Content-Type: text/plain\r\n"
-                                   "Content-Length: 13\r\n"
-                                   "\r\n"
-                                   "Hello, World!";
+constexpr std::string_view reply_that_keeps = "HTTP/1.1 200 OK\r\n"
+                                              "Server: miniss\r\n"
+                                              "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                                              "Content-Type: text/plain\r\n"
+                                              "Content-Length: 13\r\n"
+                                              "\r\n"
+                                              "Hello, World!";
+
+constexpr std::string_view reply_that_closes = "HTTP/1.1 200 OK\r\n"
+                                               "Server: miniss\r\n"
+                                               "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                                               "Content-Type: text/plain\r\n"
+                                               "Content-Length: 13\r\n"
+                                               "Connection: close\r\n"
+                                               "\r\n"
+                                               "Hello, World!";
 
 constexpr unsigned ring_entry_count = 1024;
 constexpr std::uint16_t buffer_count = 512;  // A power of two, as the kernel wants it.
@@ -102,9 +111,10 @@ int listen_on(std::uint16_t port) {
 
 class responder {
 public:
-    explicit responder(std::uint16_t port) {
+    responder(std::uint16_t port, bool closes)
+        : _closes(closes), _reply_bytes((closes ? reply_that_closes : reply_that_keeps).size()) {
         for (std::size_t i = 0; i < replies_per_send_max; ++i) {
-            _replies += reply;
+            _replies += closes ? reply_that_closes : reply_that_keeps;
         }
         set_up_ring();
         set_up_buffers();
@@ -240,7 +250,7 @@ private:
             auto id = static_cast<std::uint16_t>(completion.flags >> IORING_CQE_BUFFER_SHIFT);
             std::string_view bytes(&_buffer_memory[id * buffer_bytes],
                                    static_cast<std::size_t>(std::max(completion.res, 0)));
-            peer.owed_bytes += count_heads(peer, bytes) * reply.size();
+            peer.owed_bytes += count_heads(peer, bytes) * _reply_bytes;
             give_buffer(id);
         }
         if ((completion.flags & IORING_CQE_F_MORE) == 0) {
@@ -263,7 +273,11 @@ private:
             // A short send leaves the rest owed, from the middle of a reply on.
             std::size_t sent_bytes = static_cast<std::size_t>(result);
             peer.owed_bytes -= sent_bytes;
-            peer.reply_offset = (peer.reply_offset + sent_bytes) % reply.size();
+            peer.reply_offset = (peer.reply_offset + sent_bytes) % _reply_bytes;
+            // The peer closes in answer, which ends the receive.
+            if (_closes && peer.owed_bytes == 0) {
+                shutdown(fd, SHUT_WR);
+            }
         }
         go_on(fd, peer);
     }
@@ -283,6 +297,8 @@ private:
         }
     }
 
+    const bool _closes;  // After the reply to a request.
+    const std::size_t _reply_bytes;
     io_uring _ring = {};
     io_uring_buf_ring* _buffers = nullptr;
     std::vector<char> _buffer_memory;
@@ -306,24 +322,27 @@ unsigned parse_number(std::string_view text, unsigned max) {
 
 int main(int argc, char** argv) {
     unsigned port = 8080;
-    for (int i = 1; i < argc; i += 2) {
+    bool closes = false;
+    for (int i = 1; i < argc; ++i) {
         std::string_view option = argv[i];
-        if (option == "--port" && i + 1 < argc) {
-            port = parse_number(argv[i + 1], 65535);
+        if (option == "--close") {
+            closes = true;
+        } else if (option == "--port" && i + 1 < argc) {
+            port = parse_number(argv[++i], 65535);
         } else if (option == "--cpu" && i + 1 < argc) {
             cpu_set_t cpus;
             CPU_ZERO(&cpus);
-            CPU_SET(parse_number(argv[i + 1], CPU_SETSIZE - 1), &cpus);
+            CPU_SET(parse_number(argv[++i], CPU_SETSIZE - 1), &cpus);
             if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0) {
                 fail("--cpu", errno);
             }
         } else {
-            std::fprintf(stderr, "usage: floor [--port N] [--cpu N]\n");
+            std::fprintf(stderr, "usage: floor [--port N] [--cpu N] [--close]\n");
             return 1;
         }
     }
     // Nothing here needs undoing that the kernel does not undo, so a signal may end it anywhere.
     std::signal(SIGINT, [](int) { _exit(0); });
     std::signal(SIGTERM, [](int) { _exit(0); });
-    responder(static_cast<std::uint16_t>(port)).run();
+    responder(static_cast<std::uint16_t>(port), closes).run();
 }

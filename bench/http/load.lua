@@ -1,8 +1,11 @@
--- The wrk script of compare: pipelines as deep as its argument says, and ends with one line that
--- compare reads.
+-- The wrk script of compare: pipelines as deep as its first argument says, asks for the end of the
+-- connection if the second is "close", and ends with one line that compare reads.
 
 function init(args)
     local depth = tonumber(args[1])
+    if args[2] == "close" then
+        wrk.headers["Connection"] = "close"
+    end
     if depth > 1 then
         local batch = string.rep(wrk.format(), depth)
         request = function() return batch end
