@@ -6,6 +6,7 @@
 
 #include <miniss/core/loop.hh>
 #include <miniss/core/when_all.hh>
+#include <miniss/tests/net/counting_backend.hh>
 #include <miniss/tests/net/descriptors.hh>
 #include <miniss/tests/net/errors.hh>
 #include <miniss/tests/net/real_shard.hh>
@@ -109,6 +110,30 @@ TEST_CASE("what is sent in one turn, and by many, all arrives", "[datagram]") {
         }
         CHECK(arrived == sent);
     });
+}
+
+TEST_CASE("what leaves together, and what has come, takes a system call for 32", "[datagram]") {
+    const auto kind = GENERATE(from_range(backends_to_test()));
+    std::size_t stream_send_count = 0;
+    auto counting = std::make_unique<counting_backend>(kind, stream_send_count);
+    counting_sockets& calls = counting->sockets();
+    real_shard shard(std::move(counting));
+    auto server = make_bound_datagram_channel(any_port);
+    auto client = make_unbound_datagram_channel(AF_INET);
+    const auto to = server.local_address();
+    shard.run([&] {
+        std::vector<future<>> sending;
+        for (int i = 0; i < 64; ++i) {
+            sending.push_back(client.send(to, "x"));
+        }
+        return all_of(std::move(sending));
+    });
+    CHECK(calls.datagram_send_count == 2);
+    for (int i = 0; i < 64; ++i) {
+        CHECK(receive_text(shard, server) == "x");
+    }
+    // The first call may come before it is known that something is there.
+    CHECK(calls.datagram_receive_count <= 3);
 }
 
 TEST_CASE("a datagram that is too long is refused, and those around it are sent", "[datagram]") {

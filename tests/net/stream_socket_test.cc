@@ -210,6 +210,36 @@ TEST_CASE("the end of the stream stands behind the last bytes, also if nobody re
     shard.run_until([&] { return pair.peer.ended(); });
 }
 
+TEST_CASE("either side can finish sending while the other goes on", "[stream_socket]") {
+    real_shard shard(GENERATE(from_range(backends_to_test())));
+    const bool tcp = GENERATE(false, true);
+    connected_pair pair(shard,
+                        as_accepted(shard.backend(), tcp ? make_tcp_pair() : make_socketpair()));
+    SECTION("the peer") {
+        pair.peer.send("last");
+        pair.peer.finish();
+        CHECK(shard.run([&] { return read_to_end(pair.in); }) == "last");
+        for (const char* text : {"one", "two"}) {
+            shard.run([&] { return pair.out.write(text).then([&] { return pair.out.flush(); }); });
+        }
+        shard.run([&] { return pair.out.close(); });
+        shard.run_until([&] { return pair.peer.ended(); });
+        CHECK(pair.peer.received() == "onetwo");
+    }
+    SECTION("we") {
+        shard.run([&] { return pair.out.write("last").then([&] { return pair.out.close(); }); });
+        shard.run_until([&] { return pair.peer.ended(); });
+        CHECK(pair.peer.received() == "last");
+        for (const char* text : {"one", "two"}) {
+            pair.peer.send(text);
+            CHECK(shard.run([&] { return pair.in.read_exactly(3); }).view() == text);
+        }
+        pair.peer.finish();
+        CHECK(shard.run([&] { return pair.in.read(); }).empty());
+    }
+    CHECK(pair.peer.error() == 0);
+}
+
 TEST_CASE("shutdown_output() ends a write that waits", "[stream_socket]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
     const bool tcp = GENERATE(false, true);
