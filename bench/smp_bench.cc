@@ -66,13 +66,13 @@ count ping_pong(trial& each, Ping ping, Pong pong) {
 }
 
 constexpr std::size_t queue_slots = 128;  // As in mailbox.hh.
-using queue = spsc_queue<count, queue_slots>;
+using queue = spsc_queue<const count, queue_slots>;
 
 // Takes that many items out, and gives their sum. Where both threads have but one CPU, the other
 // one must get it for there to be any.
 template <std::size_t Count>
 count pop(queue& from) {
-    std::array<count, Count> items;
+    std::array<const count*, Count> items;
     std::size_t popped_count = 0;
     for (unsigned tries = 1; popped_count != Count; ++tries) {
         popped_count += from.pop_into(std::span(items).subspan(popped_count));
@@ -80,13 +80,17 @@ count pop(queue& from) {
             std::this_thread::yield();
         }
     }
-    return std::accumulate(items.begin(), items.end(), count{0});
+    count sum = 0;
+    for (const count* item : items) {
+        sum += *item;
+    }
+    return sum;
 }
 
 template <std::size_t Count>
 void push(queue& to) {
     for (std::size_t i = 0; i < Count; ++i) {
-        while (!to.try_stage(hidden(one))) {
+        while (!to.try_stage(one)) {
             std::this_thread::yield();
         }
     }

@@ -186,8 +186,8 @@ steady_clock::time_point reactor::next_deadline() noexcept {
 
 // Waking up costs far more than looking for a few microseconds, so where the last waits were
 // short the next one is likely to be short too. Where they were long, looking would only burn
-// CPU. The clock costs as much as a look does, so it is read only after every few. True if work
-// has come in.
+// CPU. Asking the pollers takes a few nanoseconds; the backend may need a system call, and the
+// clock takes as long as several looks: so these come after every few. True if work has come in.
 bool reactor::look_again(steady_clock::time_point idle_since) noexcept {
     if (_typical_wait > _options.idle_poll_time) {
         return false;
@@ -195,14 +195,14 @@ bool reactor::look_again(steady_clock::time_point idle_since) noexcept {
     constexpr int looks_per_reading = 8;
     _now = idle_since;
     while (_now - idle_since < _options.idle_poll_time) {
-        for (int look = 0; look < looks_per_reading; ++look) {
-            const bool completed = _backend.poll();
-            const bool busy = ask_pollers();
-            if (completed || busy || !_ready.empty() || _stopping) {
-                _typical_wait = (_typical_wait * 3 + (_now - idle_since)) / 4;
-                _has_just_looked = true;
-                return true;
-            }
+        bool found = _backend.poll();
+        for (int look = 0; look < looks_per_reading && !found; ++look) {
+            found = ask_pollers() || !_ready.empty() || _stopping;
+        }
+        if (found) {
+            _typical_wait = (_typical_wait * 3 + (_now - idle_since)) / 4;
+            _has_just_looked = true;
+            return true;
         }
         _now = _backend.now();
     }

@@ -84,7 +84,7 @@ void mailbox::send_answer(unsigned to, task& call) noexcept {
 }
 
 void mailbox::send(peer& to, outlet& through, task& letter) noexcept {
-    if (!through.waiting.empty() || !through.out->try_stage(&letter)) {
+    if (!through.waiting.empty() || !through.out->try_stage(letter)) {
         through.waiting.push_back(letter);
         if (&through == &to.requests) {
             to.room.consume();
@@ -93,6 +93,7 @@ void mailbox::send(peer& to, outlet& through, task& letter) noexcept {
     if (!to.unsent) {
         to.unsent = true;
         _unsent.push_back(&to);
+        publish(to);  // It may be the only one, and then somebody waits for it.
     }
     if (++to.staged_count == batch_size) {
         move_and_publish(to);
@@ -110,23 +111,27 @@ void mailbox::touch(peer& changed) noexcept {
 
 std::size_t mailbox::outlet::move_waiting() noexcept {
     std::size_t moved_count = 0;
-    while (!waiting.empty() && out->try_stage(&waiting.front())) {
+    while (!waiting.empty() && out->try_stage(waiting.front())) {
         waiting.pop_front();
         ++moved_count;
     }
     return moved_count;
 }
 
-// True if something that had waited has got a slot.
-bool mailbox::move_and_publish(peer& to) noexcept {
-    const std::size_t request_count = to.requests.move_waiting();
-    const std::size_t answer_count = to.answers.move_waiting();
+void mailbox::publish(peer& to) noexcept {
     const bool new_request = to.requests.out->publish();
     const bool new_answer = to.answers.out->publish();
     if (new_request || new_answer) {
         to.has_news = true;
         touch(to);
     }
+}
+
+// True if something that had waited has got a slot.
+bool mailbox::move_and_publish(peer& to) noexcept {
+    const std::size_t request_count = to.requests.move_waiting();
+    const std::size_t answer_count = to.answers.move_waiting();
+    publish(to);
     to.staged_count = 0;
     if (request_count != 0) {
         to.room.signal(request_count);

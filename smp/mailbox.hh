@@ -42,8 +42,9 @@ public:
 //
 // Between two shards, and in each direction, there is a lane with two rings of 128 slots: one for
 // requests and one for answers, so that an answer never waits behind a request. Whoever sends first
-// makes it: pairs of shards that never talk have none. Letters become visible to their receiver in
-// batches: once a turn, and whenever there are 16 of them. When a ring is full, letters wait on the
+// makes it: pairs of shards that never talk have none. The first letter of a turn is shown to its
+// receiver at once, as it may be the only one and somebody wait for it; the others in batches, at
+// the end of the turn and whenever there are 16 of them. When a ring is full, letters wait on the
 // sending shard, in order; they are linked through the hook that each task has, so that waiting
 // allocates nothing. How many wait is up to the callers, who hold a future for each, and can ask
 // for another one that is ready when there is room: wait_for_room().
@@ -63,7 +64,7 @@ public:
 //        which a letter has come in the last 256 turns, all of which stay in this core's cache.
 //        Memory: 16 bytes for each shard there is, 3 KiB for each it talks to.
 class mailbox final : public poller {
-    using ring = spsc_queue<task*, 128>;
+    using ring = spsc_queue<task, 128>;
     using open_call_list =
         boost::intrusive::list<internal::open_call, boost::intrusive::constant_time_size<false>>;
 
@@ -98,7 +99,7 @@ class mailbox final : public poller {
         outlet answers;
         semaphore room{outbox_limit};
         unsigned open_call_count = 0;   // Calls of ours that it has not answered.
-        unsigned staged_count = 0;      // In a slot, but not published yet.
+        unsigned staged_count = 0;      // Since all were published last.
         unsigned quiet_turn_count = 0;  // For so long has nothing come from it.
         bool unsent = false;            // Is in _unsent.
         bool touched = false;           // Is in _touched.
@@ -182,6 +183,7 @@ private:
     peer& connected_peer(unsigned shard) noexcept;
     void send(peer& to, outlet& through, task& letter) noexcept;
     void touch(peer& changed) noexcept;
+    void publish(peer& to) noexcept;
     bool move_and_publish(peer& to) noexcept;
     bool send_all() noexcept;
     template <typename Handle>

@@ -34,14 +34,14 @@ std::vector<int> numbers_up_to(int count) {
 
 }  // namespace
 
-TEST_CASE("a call is sent at the end of the turn, and runs in one of the other shard's",
+TEST_CASE("a call is told of at the end of the turn, and runs in one of the other shard's",
           "[mailbox]") {
     std::vector<int> begun;
     stepped_shards shards(2);
     send_numbered(shards, 0, 1, 1, begun);
     shards.turn(1);
     shards.turn(1);
-    CHECK(begun.empty());  // It was not sent yet.
+    CHECK(begun.empty());  // Nobody was told of it yet.
     shards.turn(0);
     shards.turn(1);  // Takes it in.
     CHECK(begun.empty());
@@ -72,6 +72,19 @@ TEST_CASE("sixteen letters go out before the turn ends", "[mailbox]") {
     shards.turn(1);
     shards.turn(1);
     CHECK(begun.size() == 16);
+}
+
+TEST_CASE("the first letter of a turn goes out at once to a shard that looks for it", "[mailbox]") {
+    std::vector<int> begun;
+    stepped_shards shards(2);
+    send_numbered(shards, 0, 1, 1, begun);
+    shards.run_until_rest();
+    send_numbered(shards, 0, 1, 2, begun);
+    shards.turn(1);
+    shards.turn(1);
+    CHECK(begun.size() == 2);
+    shards.run_until_rest();
+    CHECK(begun.size() == 3);
 }
 
 TEST_CASE("letters that find the ring full wait at home and keep their order", "[mailbox]") {
