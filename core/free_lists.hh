@@ -29,8 +29,9 @@ class free_lists {
 public:
     static constexpr std::size_t block_bytes_max = granule_bytes * list_count;
 
-    // How many blocks a list keeps at most; what comes beyond goes back to operator delete. To be
-    // changed before the first list is made: none where every allocation shall show.
+    // How many blocks a list keeps at most, all lists together 4.2 MiB; what comes beyond goes back
+    // to operator delete. To be changed before the first list is made: none where every allocation
+    // shall show.
     inline static unsigned blocks_max = is_checked_build ? 0 : 256;
 
     free_lists() noexcept = default;

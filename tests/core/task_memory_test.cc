@@ -102,8 +102,9 @@ TEST_CASE("what is large or has an alignment of its own is left to the general a
     const long live_before = live_allocation_count();
     shard_context here;
     const sim::acting_as on_it(here);
-    void* const large = allocate_task_memory(513);
-    free_task_memory(large, 513);
+    constexpr std::size_t large_bytes = internal::free_lists::block_bytes_max + 1;
+    void* const large = allocate_task_memory(large_bytes);
+    free_task_memory(large, large_bytes);
     CHECK(live_allocation_count() == live_before);
     const auto aligned = std::make_unique<aligned_work>();
     CHECK(reinterpret_cast<std::uintptr_t>(aligned.get()) % 64 == 0);
