@@ -17,28 +17,11 @@
 #include <optional>
 
 #include <miniss/core/future.hh>
+#include <miniss/core/suspended_task.hh>
 
 namespace miniss {
 
 namespace internal {
-
-// A frame as the task that goes on with it.
-class suspended_task : public task {
-    const code_location* _source = nullptr;
-
-public:
-    // Goes on once `awaited`, which stays at its address until then, is ready.
-    template <typename T>
-    void await(future<T>& awaited, code_location where) noexcept {
-        attached_at = where;
-        _source = &awaited.origin();
-        awaited.wake_when_ready(*this);
-    }
-
-protected:
-    ~suspended_task() = default;
-    task_ties tied_to(const task* waiter) const noexcept { return {_source, waiter}; }
-};
 
 // What co_await makes of a future: it stays in the frame, and its result comes to it there.
 template <typename T, bool MayPreempt>

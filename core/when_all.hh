@@ -1,10 +1,12 @@
 // Waiting for several futures at once.
 #pragma once
 
+#include <algorithm>
 #include <tuple>
 #include <vector>
 
 #include <miniss/core/future.hh>
+#include <miniss/core/suspended_task.hh>
 
 namespace miniss {
 
@@ -12,86 +14,71 @@ namespace internal {
 
 inline constexpr auto when_all_name = code_location::named("when_all");
 
-// Collects futures that become ready in any order. Everything that is already ready is only
-// moved; each pending one costs an allocation.
+// Waits for the futures that it holds, one after the other: the order in which they become ready
+// does not matter to who waits for all.
+template <typename Futures>
+class all_collector final : public suspended_task {
+    Futures _futures;
+    std::size_t _ready_count = 0;  // In a vector, from its begin.
+    promise_base<Futures> _done;
+
+public:
+    explicit all_collector(Futures&& futures) noexcept : _futures(std::move(futures)) {}
+
+    future<Futures> collect() noexcept {
+        auto done = future<Futures>::make_pending(_done, when_all_name);
+        run_and_dispose();
+        return done;
+    }
+
+    void run_and_dispose() noexcept override {
+        if (!waits_for_any(_futures)) {
+            _done.deliver_value(std::move(_futures));
+            delete this;
+        }
+    }
+    task_ties ties() const noexcept override { return tied_to(_done.waiter()); }
+
+private:
+    template <typename F>
+    bool waits_for(F& one) noexcept {
+        if (one.available()) {
+            return false;
+        }
+        await(one, when_all_name);
+        return true;
+    }
+    template <typename... F>
+    bool waits_for_any(std::tuple<F...>& futures) noexcept {
+        return std::apply([this](F&... each) { return (waits_for(each) || ...); }, futures);
+    }
+    template <typename F>
+    bool waits_for_any(std::vector<F>& futures) noexcept {
+        while (_ready_count != futures.size() && !waits_for(futures[_ready_count])) {
+            ++_ready_count;
+        }
+        return _ready_count != futures.size();
+    }
+};
+
 template <typename... F>
-class all_collector : public in_task_memory {
-    std::tuple<F...> _futures;
-    std::size_t _pending_count = 1;  // The caller, until it has looked at all.
-    promise<std::tuple<F...>> _done;
-
-public:
-    explicit all_collector(F&&... futures) noexcept : _futures(std::move(futures)...) {}
-
-    future<std::tuple<F...>> collect() noexcept {
-        auto done = _done.get_future(when_all_name);
-        std::apply(
-            [this](F&... each) {
-                (void)this;  // Where there are none, it would be an unused capture.
-                (watch(each), ...);
-            },
-            _futures);
-        end();
-        return done;
-    }
-
-private:
-    template <typename T>
-    void watch(future<T>& one) noexcept {
-        if (!one.available()) {
-            ++_pending_count;
-            (void)std::move(one).then_wrapped(
-                [this, &one](future<T> ended) {
-                    one = std::move(ended);
-                    end();
-                },
-                when_all_name);
-        }
-    }
-
-    void end() noexcept {
-        if (--_pending_count == 0) {
-            _done.set_value(std::move(_futures));
-            delete this;
-        }
-    }
-};
-
-// The same for any number of futures of one type.
+bool all_available(const std::tuple<F...>& futures) noexcept {
+    return std::apply([](const F&... each) { return (each.available() && ...); }, futures);
+}
 template <typename F>
-class range_collector : public in_task_memory {
-    std::vector<F> _futures;
-    std::size_t _pending_count = 1;
-    promise<std::vector<F>> _done;
+bool all_available(const std::vector<F>& futures) noexcept {
+    return std::all_of(futures.begin(), futures.end(),
+                       [](const F& each) { return each.available(); });
+}
 
-public:
-    explicit range_collector(std::vector<F>&& futures) noexcept : _futures(std::move(futures)) {}
-
-    future<std::vector<F>> collect() noexcept {
-        auto done = _done.get_future(when_all_name);
-        for (F& one : _futures) {
-            if (!one.available()) {
-                ++_pending_count;
-                (void)std::move(one).then_wrapped(
-                    [this, &one](F ended) {
-                        one = std::move(ended);
-                        end();
-                    },
-                    when_all_name);
-            }
-        }
-        end();
-        return done;
+// Gives them back once all are ready.
+template <typename Futures>
+future<Futures> collect(Futures&& futures) noexcept {
+    if (all_available(futures)) {
+        return future<Futures>::make_ready(std::move(futures));
     }
-
-private:
-    void end() noexcept {
-        if (--_pending_count == 0) {
-            _done.set_value(std::move(_futures));
-            delete this;
-        }
-    }
-};
+    return (new all_collector<Futures>(std::move(futures)))->collect();
+}
 
 // A future stays what it is; a callable is called for its future.
 template <typename F>
@@ -134,13 +121,13 @@ public:
 }  // namespace internal
 
 // Waits for all arguments, each a future or a callable that returns one, and gives a tuple of
-// ready futures. Never fails; the caller looks into each.
+// ready futures. Callables are called in their order. Never fails; the caller looks into each.
+// Cost: one allocation, and none if all are ready.
 template <typename... F>
 auto when_all(F&&... futures) noexcept {
-    auto* all =
-        new internal::all_collector<decltype(internal::future_from(std::forward<F>(futures)))...>(
-            internal::future_from(std::forward<F>(futures))...);
-    return all->collect();
+    return internal::collect(
+        std::tuple<decltype(internal::future_from(std::forward<F>(futures)))...>{
+            internal::future_from(std::forward<F>(futures))...});
 }
 
 // The same for the futures of [begin, end), which are moved from; gives a vector.
@@ -152,7 +139,7 @@ auto when_all(Iterator begin, Iterator end) noexcept {
     for (; begin != end; ++begin) {
         futures.push_back(std::move(*begin));
     }
-    return (new internal::range_collector<element>(std::move(futures)))->collect();
+    return internal::collect(std::move(futures));
 }
 
 // Waits for all arguments, then gives a tuple of their values, without those of future<>. If some

@@ -116,7 +116,7 @@ TEST_CASE("when_all() over a range gives a vector of ready futures", "[when_all]
     CHECK(all[2].get() == 3);
 }
 
-TEST_CASE("when_all() costs one allocation, and one for each pending future", "[when_all][cost]") {
+TEST_CASE("when_all() costs one allocation, and none if all are ready", "[when_all][cost]") {
     test_shard shard;
     promise<int> first;
     promise<int> second;
@@ -124,11 +124,22 @@ TEST_CASE("when_all() costs one allocation, and one for each pending future", "[
     auto b = second.get_future();
     const allocations_since start;
     auto all = when_all(std::move(a), make_ready_future<int>(1), std::move(b));
-    CHECK(start.count() == 3);
-    first.set_value(1);
+    CHECK(start.count() == 1);
     second.set_value(2);
+    first.set_value(1);
     shard.run_until_rest();
     CHECK(all.available());
+    const allocations_since all_were_ready;
+    auto again = when_all(make_ready_future<int>(1), make_ready_future<>());
+    CHECK(all_were_ready.count() == 0);
+    CHECK(again.available());
+}
+
+TEST_CASE("when_all() calls callables in their order", "[when_all]") {
+    std::string called;
+    (void)when_all([&called] { called += 'a'; }, [&called] { called += 'b'; },
+                   [&called] { called += 'c'; });
+    CHECK(called == "abc");
 }
 
 TEST_CASE("when_all_succeed() gives the values, without those of future<>", "[when_all]") {
