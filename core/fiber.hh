@@ -1,15 +1,17 @@
 // What the library knows of a fiber: it can be suspended, and it is the task that goes on with it.
 #pragma once
 
-#include <miniss/core/task.hh>
+#include <miniss/core/suspended_task.hh>
 
 namespace miniss::internal {
 
-class fiber : public task {
+class fiber : public suspended_task {
 public:
     // Returns to whoever lets the fiber run; comes back when the fiber is run as a task again.
     // Requires that it is the one that runs.
     virtual void suspend() noexcept = 0;
+
+    task_ties ties() const noexcept override { return tied_to(nullptr); }
 
 protected:
     ~fiber() = default;

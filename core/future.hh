@@ -63,17 +63,18 @@ public:
 
     // Returns once there is a value or an error: for functions that run in a fiber
     // (core/thread.hh). Elsewhere requires available().
-    void wait() noexcept {
+    void wait(code_location where = code_location::current()) noexcept {
         if (!available()) [[unlikely]] {
             MINISS_ASSERT(available() || internal::runs_in_fiber());
-            wake_when_ready(*this_shard->running_fiber);
-            this_shard->running_fiber->suspend();
+            internal::fiber& waiter = *this_shard->running_fiber;
+            waiter.await(*this, where);
+            waiter.suspend();
         }
     }
 
     // Waits, and takes the value, or throws the error.
-    T get() {
-        wait();
+    T get(code_location where = code_location::current()) {
+        wait(where);
         if (failed()) [[unlikely]] {
             std::rethrow_exception(_state.take_error());
         }

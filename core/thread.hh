@@ -53,7 +53,7 @@ internal::async_result_t<Func, A...> async(const thread_attributes& attributes, 
                                            A&&... args) noexcept {
     using result = internal::async_result_t<Func, A...>;
     promise<typename result::value_type> done;
-    auto ended = done.get_future();
+    auto ended = done.get_future(code_location::named("fiber"));
     try {
         internal::start_fiber(
             attributes,

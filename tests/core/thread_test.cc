@@ -15,7 +15,9 @@
 #include <vector>
 
 #include <miniss/core/deferred.hh>
+#include <miniss/core/dump_tasks.hh>
 #include <miniss/core/gate.hh>
+#include <miniss/core/location_text.hh>
 #include <miniss/core/loop.hh>
 #include <miniss/core/semaphore.hh>
 #include <miniss/core/when_all.hh>
@@ -353,4 +355,24 @@ TEST_CASE("a thousand fibers can be under way", "[thread]") {
         return when_all_succeed(ended.begin(), ended.end());
     });
     CHECK(running == 0);
+}
+
+TEST_CASE("a fiber is told of at the line where it waits, and so is who waits for it",
+          "[thread][dump]") {
+    test_shard shard;
+    const unsigned line = __LINE__ + 2;
+    auto ended = async([] {
+                     sleep(1h).get();
+                     sleep(2h).wait();
+                 }).then([] {}, code_location::named("end"));
+    const auto waits_at = [](unsigned number) {
+        const auto place = code_location::current(__FILE__, number);
+        return "sleep <- " + std::string(internal::location_text(place).c_str()) + "\n";
+    };
+    const std::string first = describe_tasks(*this_shard);
+    CHECK(first.find(waits_at(line)) != std::string::npos);
+    CHECK(first.find("fiber <- end\n") != std::string::npos);
+    shard.run([] { return sleep(90min); });
+    CHECK(describe_tasks(*this_shard).find(waits_at(line + 1)) != std::string::npos);
+    shard.run([&ended] { return std::move(ended); });
 }
