@@ -1,13 +1,12 @@
 #include <miniss/core/dump_tasks.hh>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include <miniss/core/location_text.hh>
+#include <miniss/core/log_writer.hh>
 #include <miniss/core/reactor.hh>
 
 namespace miniss {
@@ -134,9 +133,6 @@ std::string describe_tasks(const shard_context& shard) {
     return text;
 }
 
-void dump_tasks() noexcept {
-    const std::string text = describe_tasks(*this_shard);
-    (void)!::write(STDERR_FILENO, text.data(), text.size());
-}
+void dump_tasks() noexcept { internal::bring_to_stderr(describe_tasks(*this_shard)); }
 
 }  // namespace miniss

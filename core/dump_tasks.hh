@@ -9,7 +9,7 @@
 namespace miniss {
 
 // Prints to stderr what describe_tasks() says of this shard, and so does SIGUSR1 for all shards of
-// a program that is an app_template.
+// a program that is an app_template. No shard of run() waits for who reads that, see core/log.hh.
 // Shard: any.
 void dump_tasks() noexcept;
 
@@ -23,8 +23,9 @@ void dump_tasks() noexcept;
 // Read "is waited for by": on the left is what the innermost task waits for, an operation by its
 // name or a promise by the place where its future was asked for; then the places where tasks were
 // attached, each of which waits for the one before. A chain is followed through then() and its
-// relatives, loops, coroutines and do_with(); where a promise is kept in an object and set by
-// hand, one chain ends and another one begins.
+// relatives, loops, coroutines and do_with(), and up to the line where a fiber waits in get();
+// when_all() waits for its futures one after the other. Where a promise is kept in an object and
+// set by hand, one chain ends and another one begins.
 //
 // Kinds are sorted by how many chains there are of them, then by age. Of more than dumped_kinds_max
 // the rest is counted, and so are the links of a chain behind the first dumped_links_max.

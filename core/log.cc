@@ -11,7 +11,6 @@
 
 #include <miniss/core/log_line.hh>
 #include <miniss/core/log_writer.hh>
-#include <miniss/core/this_shard.hh>
 
 namespace miniss {
 
@@ -78,13 +77,8 @@ logger::~logger() { log_registry::get().remove(*this); }
 void logger::write(log_level level, std::string_view format,
                    const internal::log_argument* arguments, std::size_t count) noexcept {
     try {
-        const std::string line =
-            internal::make_log_line(to_string(level), _name, format, arguments, count);
-        if (this_shard != nullptr && this_shard->log != nullptr) {
-            this_shard->log->push(line);
-        } else {
-            internal::write_to_stderr(line);
-        }
+        internal::bring_to_stderr(
+            internal::make_log_line(to_string(level), _name, format, arguments, count));
     } catch (...) {
         // No memory for the line: it is lost, as the header says.
     }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <miniss/core/log_line.hh>
+#include <miniss/core/this_shard.hh>
 
 namespace miniss {
 
@@ -51,6 +52,14 @@ void internal::write_to_stderr(std::string_view text) noexcept {
         if (done == 0) {
             (void)wait_for_stderr(-1);
         }
+    }
+}
+
+void internal::bring_to_stderr(std::string_view lines) noexcept {
+    if (this_shard != nullptr && this_shard->log != nullptr) {
+        this_shard->log->push(lines);
+    } else {
+        write_to_stderr(lines);
     }
 }
 

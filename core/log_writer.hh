@@ -12,6 +12,9 @@ namespace internal {
 // Writes all of it, on the calling thread. What the system does not take is lost.
 void write_to_stderr(std::string_view text) noexcept;
 
+// Brings whole lines to stderr: from a shard that has a buffer without waiting, as loggers do.
+void bring_to_stderr(std::string_view lines) noexcept;
+
 // Wakes the writer's thread, which sleeps when all is written.
 class log_bell {
     std::atomic<bool> _sleeping{false};

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include <miniss/core/dump_tasks.hh>
 #include <miniss/smp/smp.hh>
 #include <miniss/tests/captured_stderr.hh>
 #include <miniss/tests/catch.hh>
@@ -112,6 +113,24 @@ TEST_CASE("a shard does not wait for stderr, and what is lost is counted", "[log
         lost_count += std::stoul(said.substr(at + 8));
     }
     CHECK(arrived_count + lost_count == line_count);
+}
+
+// If the shard waited for the pipe, which the log has filled, this would never end.
+TEST_CASE("dump_tasks() does not wait for stderr", "[log][dump]") {
+    static logger log("filler");
+    piped_stderr pipe;
+    std::string said;
+    std::thread reader;
+    run(tested_shards(1), [&] {
+        for (int i = 0; i < 1000; ++i) {
+            log.info("{:0>100}", i);
+        }
+        dump_tasks();
+        reader = std::thread([&] { said = pipe.read_all(); });
+    });
+    pipe.close_writing_end();
+    reader.join();
+    CHECK(count_of(said, "miniss: shard 0: ") == 1);
 }
 
 TEST_CASE("run() ends although nobody ever reads its log", "[log]") {
