@@ -78,6 +78,7 @@ protected:
 
 private:
     unsigned _home;
+    unsigned _called;
 
 public:
     // On the shard that was called.
@@ -87,8 +88,14 @@ public:
     }
 
 protected:
-    remote_call(unsigned home, code_location where) noexcept : task(where), _home(home) {}
+    remote_call(unsigned home, unsigned called, code_location where) noexcept
+        : task(where), _home(home), _called(called) {}
     ~remote_call() = default;
+
+    // What the caller waits for, and where an error comes from as far as he is concerned.
+    code_location source() const noexcept {
+        return code_location::named("answer of shard", _called);
+    }
 };
 
 // Stands where a call could not be answered at once, and waits for the result on its behalf.
@@ -147,8 +154,9 @@ class remote_call_of final : public remote_call<T> {
 public:
     // One unit of `credits`, if there are any, goes back when the call does.
     template <typename F>
-    remote_call_of(unsigned home, semaphore* credits, F&& func, code_location where)
-        : remote_call<T>(home, where), _func(std::forward<F>(func)), _credits(credits) {}
+    remote_call_of(unsigned home, unsigned called, semaphore* credits, F&& func,
+                   code_location where)
+        : remote_call<T>(home, called, where), _func(std::forward<F>(func)), _credits(credits) {}
 
     static void* operator new(std::size_t bytes) { return allocate_call(bytes); }
     static void operator delete(void* call, std::size_t bytes) noexcept { free_call(call, bytes); }
@@ -160,16 +168,18 @@ public:
         ::operator delete(call, alignment);
     }
 
-    future<T> get_future(unsigned called) noexcept {
-        return future<T>::make_pending(_result, code_location::named("answer of shard", called));
-    }
+    future<T> get_future() noexcept { return future<T>::make_pending(_result, this->source()); }
 
     void run_and_dispose() noexcept override {
         if (this->_answer.pending()) {
             answer_when_ready<T, remote_call<T>>(*this, invoke_at(this->attached_at, _func));
             return;
         }
-        _result.deliver(std::move(this->_answer));
+        if (this->_answer.failed()) [[unlikely]] {
+            _result.deliver_error(this->_answer.take_error(), this->source());
+        } else {
+            _result.deliver(std::move(this->_answer));
+        }
         if (_credits != nullptr) {
             _credits->signal();
         }
@@ -334,8 +344,8 @@ private:
                             code_location where) noexcept {
         using result = futurize_t<std::invoke_result_t<std::decay_t<Func>&>>;
         using call = internal::remote_call_of<typename result::value_type, std::decay_t<Func>>;
-        auto* sent = new call(this_shard_id(), credits, std::forward<Func>(func), where);
-        auto answer = sent->get_future(shard);
+        auto* sent = new call(this_shard_id(), shard, credits, std::forward<Func>(func), where);
+        auto answer = sent->get_future();
         internal::send_request(shard, *sent);
         return answer;
     }

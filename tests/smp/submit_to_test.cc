@@ -9,9 +9,13 @@
 #include <string>
 #include <vector>
 
+#include <miniss/core/location_text.hh>
 #include <miniss/core/when_all.hh>
+#include <miniss/core/yield.hh>
 #include <miniss/smp/runtime.hh>
+#include <miniss/tests/captured_stderr.hh>
 #include <miniss/tests/catch.hh>
+#include <miniss/tests/ignored_failures.hh>
 #include <miniss/tests/smp/tested_shards.hh>
 #include <miniss/timer/sleep.hh>
 
@@ -117,6 +121,31 @@ TEST_CASE("submit_to() brings home the error of the future that its callable ret
             .then_wrapped(
                 [](future<int> ended) { CHECK_THROWS_AS(ended.get(), std::range_error); });
     });
+}
+
+TEST_CASE("an error of another shard is said to be its answer, however it came about",
+          "[submit_to]") {
+    const expect_ignored_failures one(1);
+    captured_stderr printed;
+    run(tested_shards(2), [] {
+        const auto fails = [] { return make_exception_future<>(std::runtime_error("over there")); };
+        const auto fails_later = [fails] { return yield().then(fails); };
+        const auto is_answer = [](future<> failed) {
+            const internal::location_text origin(failed.origin());
+            CHECK(std::string(origin.c_str()) == "answer of shard 1");
+            failed.ignore_ready_future();
+        };
+        return smp::submit_to(1, fails)
+            .then_wrapped(is_answer)
+            .then([fails_later] { return smp::submit_to(1, fails_later); })
+            .then_wrapped(is_answer)
+            .then([fails] {
+                (void)smp::submit_to(1, fails);  // Nobody reads it.
+                return smp::submit_to(1, [] {});
+            });
+    });
+    const std::string said = printed.take();
+    CHECK(said.find("over there (from answer of shard 1") != std::string::npos);
 }
 
 TEST_CASE("submit_to() takes callables and results that can only be moved", "[submit_to]") {
