@@ -11,7 +11,7 @@ namespace miniss::internal {
 
 // Lifetime: no operation may be under way when it dies.
 // Shard:    the backend's.
-// Cost:     one allocation for an operation, and a thread is woken: about 50 µs.
+// Cost:     one allocation for an operation, and a thread is woken, which costs more than all else.
 class blocking_file_ops {
     class job;
     struct shared;

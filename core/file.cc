@@ -95,24 +95,18 @@ struct transfer {
     transfer(const file_ref& of, std::uint64_t where, std::size_t size_bytes) noexcept
         : file(of), offset(where), wanted_bytes(size_bytes) {}
 
-    static int checked(int value) noexcept { return value; }
     std::uint64_t next_offset() const noexcept {
         return file->is_stream ? current_offset : offset + done_bytes;
     }
+    std::size_t finish(int) noexcept { return done_bytes; }
 };
 
-struct read_call : transfer {
+struct read_transfer : transfer {
     using result = std::size_t;
     static constexpr const char* name = "read";
-    char* into;
 
-    read_call(const file_ref& of, std::uint64_t where, char* memory, std::size_t size) noexcept
-        : transfer(of, where, size), into(memory) {}
-
-    file_request request() const noexcept {
-        return {
-            read_request{file->fd(), into + done_bytes, wanted_bytes - done_bytes, next_offset()}};
-    }
+    using transfer::transfer;
+    static int checked(int value) noexcept { return value; }
     // Direct reads stop short in the middle of a block only where the file ends, and must not be
     // asked to go on from there.
     bool goes_on(int value) noexcept {
@@ -120,7 +114,33 @@ struct read_call : transfer {
         return value != 0 && done_bytes < wanted_bytes && !file->is_stream &&
                done_bytes % file->offset_alignment == 0;
     }
-    std::size_t finish(int) noexcept { return done_bytes; }
+};
+
+struct write_transfer : transfer {
+    using result = std::size_t;
+    static constexpr const char* name = "write";
+
+    using transfer::transfer;
+    // The kernel should not write nothing without saying why.
+    int checked(int value) const noexcept {
+        return value == 0 && done_bytes < wanted_bytes ? -EIO : value;
+    }
+    bool goes_on(int value) noexcept {
+        done_bytes += static_cast<std::size_t>(value);
+        return done_bytes < wanted_bytes;
+    }
+};
+
+struct read_call : read_transfer {
+    char* into;
+
+    read_call(const file_ref& of, std::uint64_t where, char* memory, std::size_t size) noexcept
+        : read_transfer(of, where, size), into(memory) {}
+
+    file_request request() const noexcept {
+        return {
+            read_request{file->fd(), into + done_bytes, wanted_bytes - done_bytes, next_offset()}};
+    }
 };
 
 // Of the aligned range around what is wanted.
@@ -145,32 +165,59 @@ struct buffer_read_call : read_call {
     }
 };
 
-struct write_call : transfer {
-    using result = std::size_t;
-    static constexpr const char* name = "write";
+struct write_call : write_transfer {
     temporary_buffer<char> owned;
     const char* from;
 
     write_call(const file_ref& of, std::uint64_t where, const char* memory,
                std::size_t size) noexcept
-        : transfer(of, where, size), from(memory) {}
+        : write_transfer(of, where, size), from(memory) {}
     write_call(const file_ref& of, std::uint64_t where, temporary_buffer<char> memory) noexcept
-        : transfer(of, where, memory.size()), owned(std::move(memory)), from(owned.get()) {}
+        : write_transfer(of, where, memory.size()), owned(std::move(memory)), from(owned.get()) {}
 
     file_request request() const noexcept {
         return {
             write_request{file->fd(), from + done_bytes, wanted_bytes - done_bytes, next_offset()}};
     }
-    // The kernel should not write nothing without saying why.
-    int checked(int value) const noexcept {
-        return value == 0 && done_bytes < wanted_bytes ? -EIO : value;
+};
+
+std::size_t size_of(const std::vector<iovec>& pieces) noexcept {
+    std::size_t size_bytes = 0;
+    for (const iovec& piece : pieces) {
+        size_bytes += piece.iov_len;
+    }
+    return size_bytes;
+}
+
+// Of a list of pieces, or what is left of it.
+template <typename Transfer, typename Request>
+struct list_call : Transfer {
+    std::vector<iovec> pieces;
+    std::size_t first = 0;
+
+    list_call(const file_ref& of, std::uint64_t where, std::vector<iovec> memory) noexcept
+        : Transfer(of, where, size_of(memory)), pieces(std::move(memory)) {}
+
+    file_request request() const noexcept {
+        const std::size_t piece_count = std::min(pieces.size() - first, piece_count_max);
+        return {Request{this->file->fd(), pieces.data() + first, static_cast<unsigned>(piece_count),
+                        this->next_offset()}};
     }
     bool goes_on(int value) noexcept {
-        done_bytes += static_cast<std::size_t>(value);
-        return done_bytes < wanted_bytes;
+        auto left_bytes = static_cast<std::size_t>(value);
+        for (; first < pieces.size() && left_bytes >= pieces[first].iov_len; ++first) {
+            left_bytes -= pieces[first].iov_len;
+        }
+        if (left_bytes != 0) {
+            iovec& piece = pieces[first];
+            piece.iov_base = static_cast<char*>(piece.iov_base) + left_bytes;
+            piece.iov_len -= left_bytes;
+        }
+        return Transfer::goes_on(value);
     }
-    std::size_t finish(int) noexcept { return done_bytes; }
 };
+using read_list_call = list_call<read_transfer, read_list_request>;
+using write_list_call = list_call<write_transfer, write_list_request>;
 
 struct flush_call : plain_call {
     static constexpr const char* name = "fdatasync";
@@ -258,6 +305,14 @@ future<std::size_t> file::dma_write(std::uint64_t offset, const char* from,
 future<std::size_t> file::dma_write(std::uint64_t offset,
                                     temporary_buffer<char> from) const noexcept {
     return start_when(writable_op{fd()}, write_call(_file, offset, std::move(from)));
+}
+
+future<std::size_t> file::dma_read(std::uint64_t offset, std::vector<iovec> into) const noexcept {
+    return start_when(readable_op{fd()}, read_list_call(_file, offset, std::move(into)));
+}
+
+future<std::size_t> file::dma_write(std::uint64_t offset, std::vector<iovec> from) const noexcept {
+    return start_when(writable_op{fd()}, write_list_call(_file, offset, std::move(from)));
 }
 
 future<> file::flush() const noexcept { return start(flush_call(_file)); }

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <fcntl.h>
+#include <sys/uio.h>
 
 #include <miniss/core/buffer.hh>
 #include <miniss/core/file_call.hh>
@@ -88,6 +90,7 @@ class file {
 
     struct stat_call;
     struct alignment_call;
+    struct flags_call;
     struct list_call;
 
 public:
@@ -120,12 +123,17 @@ public:
     future<temporary_buffer<char>> dma_read(std::uint64_t offset,
                                             std::size_t size_bytes) const noexcept;
 
+    // The same into several pieces of memory, one after the other; with direct I/O each of them
+    // must be aligned.
+    future<std::size_t> dma_read(std::uint64_t offset, std::vector<iovec> into) const noexcept;
+
     // Writes all of the bytes, or fails; how many of them were written is then unknown.
     // Lifetime: `from` must stay valid until the future is ready.
     // Errors:   ENOSPC, EFBIG, EDQUOT; EINVAL if they are not aligned.
     future<std::size_t> dma_write(std::uint64_t offset, const char* from,
                                   std::size_t size_bytes) const noexcept;
     future<std::size_t> dma_write(std::uint64_t offset, temporary_buffer<char> from) const noexcept;
+    future<std::size_t> dma_write(std::uint64_t offset, std::vector<iovec> from) const noexcept;
 
     // What was written is on the disk, and the size that goes with it. This is where errors of
     // writing the page cache back come up.
@@ -150,8 +158,10 @@ public:
     // For the library.
     const internal::file_ref& opened() const noexcept { return _file; }
 
-    // Of direct I/O; false if there is none.
-    future<bool> find_alignment() const noexcept;
+    // From now on past the page cache, if that is possible.
+    future<> go_direct() const noexcept;
+    // From now on every call that has to wait does.
+    future<> go_blocking() const noexcept;
 
 private:
     template <typename Call>
@@ -180,8 +190,9 @@ future<file> open_file_dma(std::string_view path, open_flags flags,
 future<file> open_directory(std::string_view path) noexcept;
 
 // Opens a file below a directory for buffered I/O, and nothing that is not below it: `..`, absolute
-// paths and links cannot lead out.
-// Errors: EXDEV if the path leads out, and those of open_file().
+// paths and links cannot lead out. It is a regular file or a directory: what else may have a name
+// there, such as a pipe on which nobody may ever speak, is refused without waiting for it.
+// Errors: EXDEV if the path leads out; ENXIO if it is something else; and those of open_file().
 future<file> open_file_beneath(const file& directory, std::string_view path, open_flags flags,
                                file_open_options options = {}) noexcept;
 

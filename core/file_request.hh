@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <variant>
 
+struct iovec;
 struct statx;
 
 namespace miniss {
@@ -34,8 +35,28 @@ struct write_request {
     std::size_t size_bytes;
     std::uint64_t offset;
 };
+// The same from and to several pieces of memory, at most piece_count_max (IOV_MAX).
+inline constexpr std::size_t piece_count_max = 1024;
+struct read_list_request {
+    int fd;
+    const iovec* pieces;
+    unsigned piece_count;
+    std::uint64_t offset;
+};
+struct write_list_request {
+    int fd;
+    const iovec* pieces;
+    unsigned piece_count;
+    std::uint64_t offset;
+};
 struct sync_request {
     int fd;
+};
+// Sets and clears flags of an open file that can be changed: O_DIRECT, O_NONBLOCK.
+struct flags_request {
+    int fd;
+    int set;
+    int cleared;
 };
 // The mode is fallocate(2)'s.
 struct allocate_request {
@@ -85,8 +106,9 @@ struct fill_pipe_request {
 
 // Lifetime: it, and all that it points to, stays where it is until the operation is complete.
 struct file_request {
-    std::variant<open_request, close_request, read_request, write_request, sync_request,
-                 allocate_request, truncate_request, stat_request, rename_request, remove_request,
+    std::variant<open_request, close_request, read_request, write_request, read_list_request,
+                 write_list_request, sync_request, flags_request, allocate_request,
+                 truncate_request, stat_request, rename_request, remove_request,
                  make_directory_request, list_request, fill_pipe_request>
         call;
 };

@@ -204,12 +204,16 @@ struct file::stat_call : plain_call {
     }
 };
 
-// Finds out what direct I/O needs.
+// Finds out whether and how there can be direct I/O.
 struct file::alignment_call : stat_call {
-    using result = bool;  // False if the file system does not do it.
+    using result = bool;
 
     using stat_call::stat_call;
-    bool finish(int) noexcept {
+    bool finish(int value) noexcept {
+        const auto type = stat_call::finish(value).type;
+        if (type != directory_entry_type::regular && type != directory_entry_type::block_device) {
+            return false;  // To a pipe, O_DIRECT is something else.
+        }
         // stx_dio_mem_align and stx_dio_offset_align of statx(2), which older headers lack. Where
         // the kernel does not tell, most disks and file systems are content with this.
         struct {
@@ -225,6 +229,26 @@ struct file::alignment_call : stat_call {
         use->memory_alignment = direct.memory;
         use->offset_alignment = direct.offset;
         return true;
+    }
+};
+
+// Changes how an open file is used. A file system that does no direct I/O leaves it buffered.
+struct file::flags_call : plain_call {
+    static constexpr const char* name = "fcntl";
+    file_use use;
+    int set;
+    int cleared;
+
+    flags_call(const internal::file_ref& of, int to_set, int to_clear) noexcept
+        : use(of), set(to_set), cleared(to_clear) {}
+    file_request request() const noexcept { return {flags_request{use->fd(), set, cleared}}; }
+    int checked(int value) noexcept {
+        if (value != -EINVAL) {
+            return value;
+        }
+        use->memory_alignment = 1;
+        use->offset_alignment = 1;
+        return 0;
     }
 };
 
@@ -251,7 +275,13 @@ future<std::uint64_t> file::size() const noexcept {
     return stat().then([](const stat_data& data) { return data.size; });
 }
 
-future<bool> file::find_alignment() const noexcept { return start(alignment_call(_file)); }
+future<> file::go_direct() const noexcept {
+    return start(alignment_call(_file)).then([self = *this](bool can) {
+        return can ? self.start(flags_call(self._file, O_DIRECT, 0)) : make_ready_future<>();
+    });
+}
+
+future<> file::go_blocking() const noexcept { return start(flags_call(_file, 0, O_NONBLOCK)); }
 
 future<> file::list_directory(noncopyable_function<future<>(directory_entry)> next) const noexcept {
     struct listing {
@@ -286,8 +316,18 @@ future<file> open_file(std::string_view path, open_flags flags,
 future<file> open_file_beneath(const file& directory, std::string_view path, open_flags flags,
                                file_open_options options) noexcept {
     open_how how = how_to_open(flags, options);
+    how.flags |= O_NONBLOCK | O_NOCTTY;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    return open_with(directory, path, how);
+    return open_with(directory, path, how).then([](file opened) {
+        auto known = opened.stat();
+        return known.then([opened = std::move(opened)](const stat_data& data) {
+            if (data.type != directory_entry_type::regular &&
+                data.type != directory_entry_type::directory) {
+                return make_exception_future<file>(file_error(ENXIO, "open"));
+            }
+            return opened.go_blocking().then([opened] { return opened; });
+        });
+    });
 }
 
 future<file> open_directory(std::string_view path) noexcept {
@@ -296,23 +336,13 @@ future<file> open_directory(std::string_view path) noexcept {
     return open_with(file(), path, how);
 }
 
+// O_DIRECT comes after: a file system that refuses it to open(2) has made the file by then.
 future<file> open_file_dma(std::string_view path, open_flags flags,
                            file_open_options options) noexcept {
-    std::string kept(path);
-    open_how direct = how_to_open(flags, options);
-    direct.flags |= O_DIRECT;
-    return open_with(file(), path, direct)
-        .then([](file opened) {
-            auto aligned = opened.find_alignment();
-            return aligned.then([opened = std::move(opened)](bool can) {
-                return can ? make_ready_future<file>(opened)
-                           : make_exception_future<file>(file_error(EINVAL, "open"));
-            });
-        })
-        .handle_exception([kept = std::move(kept), flags, options](std::exception_ptr error) {
-            return is_error(error, EINVAL) ? open_file(kept, flags, options)
-                                           : make_exception_future<file>(std::move(error));
-        });
+    return open_with(file(), path, how_to_open(flags, options)).then([](file opened) {
+        auto direct = opened.go_direct();
+        return direct.then([opened = std::move(opened)] { return opened; });
+    });
 }
 
 future<> make_directory(std::string_view path, unsigned permissions) noexcept {

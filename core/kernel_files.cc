@@ -28,7 +28,20 @@ struct caller {
                    ? ::write(r.fd, r.from, r.size_bytes)
                    : ::pwrite(r.fd, r.from, r.size_bytes, static_cast<off_t>(r.offset));
     }
+    // To these, too, an offset of -1 is where the descriptor stands.
+    long operator()(const read_list_request& r) const noexcept {
+        return ::preadv2(r.fd, r.pieces, static_cast<int>(r.piece_count),
+                         static_cast<off_t>(r.offset), 0);
+    }
+    long operator()(const write_list_request& r) const noexcept {
+        return ::pwritev2(r.fd, r.pieces, static_cast<int>(r.piece_count),
+                          static_cast<off_t>(r.offset), 0);
+    }
     long operator()(const sync_request& r) const noexcept { return ::fdatasync(r.fd); }
+    long operator()(const flags_request& r) const noexcept {
+        const int flags = ::fcntl(r.fd, F_GETFL);
+        return flags < 0 ? flags : ::fcntl(r.fd, F_SETFL, (flags | r.set) & ~r.cleared);
+    }
     long operator()(const allocate_request& r) const noexcept {
         return ::fallocate(r.fd, r.mode, static_cast<off_t>(r.offset),
                            static_cast<off_t>(r.size_bytes));

@@ -29,6 +29,12 @@ struct preparer {
     void operator()(const write_request& r) const noexcept {
         io_uring_prep_write(sqe, r.fd, r.from, length_of(r.size_bytes), r.offset);
     }
+    void operator()(const read_list_request& r) const noexcept {
+        io_uring_prep_readv(sqe, r.fd, r.pieces, r.piece_count, r.offset);
+    }
+    void operator()(const write_list_request& r) const noexcept {
+        io_uring_prep_writev(sqe, r.fd, r.pieces, r.piece_count, r.offset);
+    }
     void operator()(const sync_request& r) const noexcept {
         io_uring_prep_fsync(sqe, r.fd, IORING_FSYNC_DATASYNC);
     }
@@ -52,6 +58,7 @@ struct preparer {
         io_uring_prep_splice(sqe, r.fd, static_cast<std::int64_t>(r.offset), r.pipe, -1,
                              length_of(r.size_bytes), SPLICE_F_NONBLOCK);
     }
+    void operator()(const flags_request&) const noexcept {}
     void operator()(const truncate_request&) const noexcept {}
     void operator()(const list_request&) const noexcept {}
 };
@@ -59,7 +66,8 @@ struct preparer {
 }  // namespace
 
 bool uring_makes(const file_request& request) noexcept {
-    return !std::holds_alternative<truncate_request>(request.call) &&
+    return !std::holds_alternative<flags_request>(request.call) &&
+           !std::holds_alternative<truncate_request>(request.call) &&
            !std::holds_alternative<list_request>(request.call);
 }
 

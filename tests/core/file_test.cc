@@ -44,6 +44,15 @@ int error_on(Shard& shard, Body body) {
     });
 }
 
+std::vector<iovec> pieces_of(std::string& bytes, std::size_t piece_bytes) {
+    std::vector<iovec> pieces;
+    for (std::size_t at = 0; at < bytes.size(); at += piece_bytes) {
+        pieces.push_back({bytes.data() + at, std::min(piece_bytes, bytes.size() - at)});
+        pieces.push_back({nullptr, 0});
+    }
+    return pieces;
+}
+
 // Writes `bytes` to a new file, reads them back, and gives what it read.
 future<std::string> write_and_read(const std::string& path, const std::string& bytes) {
     return open_file(path, for_writing).then([&bytes](file opened) {
@@ -128,24 +137,58 @@ TEST_CASE("direct I/O reads any range, and writes what is aligned", "[file]") {
     CHECK(content_of(path) == bytes.substr(0, 8192) + std::string(4096, 'x') + bytes.substr(12288));
 }
 
-TEST_CASE("where a file system refuses direct I/O, a file is buffered", "[file]") {
+TEST_CASE("lists of pieces are read and written as one", "[file]") {
+    const auto round_trip = [](auto& shard) {
+        scratch_directory scratch;
+        const std::string path = scratch.path("file");
+        std::string bytes = distinct_bytes(100'000);
+        const std::size_t piece_bytes = GENERATE(7u, 512u, 40'000u);  // 7: more than IOV_MAX.
+        std::string read(bytes.size() + 100, '.');
+        shard.run([&] {
+            return open_file(path, for_writing).then([&, piece_bytes](file opened) {
+                return opened.dma_write(3, pieces_of(bytes, piece_bytes))
+                    .then([&, piece_bytes, opened](std::size_t written_bytes) {
+                        CHECK(written_bytes == bytes.size());
+                        return opened.dma_read(3, pieces_of(read, piece_bytes));
+                    })
+                    .then([&, opened](std::size_t read_bytes) {
+                        CHECK(read_bytes == bytes.size());
+                        return opened.dma_read(0, std::vector<iovec>());
+                    })
+                    .then([opened](std::size_t read_bytes) {
+                        CHECK(read_bytes == 0);
+                        return opened.close();
+                    });
+            });
+        });
+        CHECK(read == bytes + std::string(100, '.'));
+        CHECK(content_of(path) == std::string(3, '\0') + bytes);
+    };
+    SECTION("by the kernel") {
+        real_shard shard(GENERATE(from_range(backends_to_test())));
+        round_trip(shard);
+    }
+    SECTION("in short pieces") {
+        test_shard shard(GENERATE(range(0u, 4u)));
+        round_trip(shard);
+    }
+}
+
+TEST_CASE("a list of pieces that a disk or a descriptor refuses fails its future", "[file]") {
     test_shard shard(GENERATE(range(0u, 4u)));
     scratch_directory scratch;
     const std::string path = scratch.path("file");
+    std::string bytes = "some bytes";
+    file opened = shard.run([&] { return open_file(path, for_writing); });
     shard.shard().backend.file_fault = [](const file_request& request) -> std::optional<int> {
-        const auto* open = std::get_if<open_request>(&request.call);
-        return open != nullptr && (open->how.flags & O_DIRECT) != 0 ? std::optional(-EINVAL)
-                                                                    : std::nullopt;
+        return std::holds_alternative<write_list_request>(request.call)  ? std::optional(-ENOSPC)
+               : std::holds_alternative<read_list_request>(request.call) ? std::optional(-EIO)
+                                                                         : std::nullopt;
     };
-    shard.run([&] {
-        return open_file_dma(path, for_writing).then([](file opened) {
-            CHECK(opened.disk_write_dma_alignment() == 1);
-            return opened.dma_write(1, "odd", 3).then([opened](std::size_t) {
-                return opened.close();
-            });
-        });
-    });
-    CHECK(content_of(path) == std::string("\0odd", 4));
+    CHECK(error_on(shard, [&] { return opened.dma_write(0, pieces_of(bytes, 3)); }) == ENOSPC);
+    CHECK(error_on(shard, [&] { return opened.dma_read(0, pieces_of(bytes, 3)); }) == EIO);
+    shard.run([&] { return opened.close(); });
+    CHECK(error_on(shard, [&] { return opened.dma_read(0, pieces_of(bytes, 3)); }) == EBADF);
 }
 
 TEST_CASE("a full disk, a broken disk and a file that is too large fail the write", "[file]") {
@@ -330,34 +373,6 @@ TEST_CASE("sizes change, and space is got and given back", "[file]") {
           std::string(4096, 'x') + std::string(4096, '\0') + std::string(70'000 - 8192, 'x'));
     CHECK(error_on(shard, [&] { return opened.allocate(0, ~0ULL >> 1); }) == EFBIG);
     shard.run([&] { return opened.close(); });
-}
-
-TEST_CASE("what is opened beneath a directory is beneath it", "[file]") {
-    real_shard shard(GENERATE(from_range(backends_to_test())));
-    scratch_directory scratch;
-    ::mkdir(scratch.path("root").c_str(), 0755);
-    ::mkdir(scratch.path("root/below").c_str(), 0755);
-    std::ofstream(scratch.path("secret")) << "secret";
-    std::ofstream(scratch.path("root/below/public")) << "public";
-    REQUIRE(::symlink("../secret", scratch.path("root/out").c_str()) == 0);
-    REQUIRE(::symlink("below/public", scratch.path("root/in").c_str()) == 0);
-    file root = shard.run([&] { return open_directory(scratch.path("root")); });
-    const auto open = [&](std::string_view path) {
-        return error_on(shard, [&] {
-            return open_file_beneath(root, path, open_flags::ro).then([](file opened) {
-                return opened.close();
-            });
-        });
-    };
-    CHECK(open("below/public") == 0);
-    CHECK(open("below/../below/public") == 0);
-    CHECK(open("in") == 0);
-    CHECK(open("out") == EXDEV);
-    CHECK(open("../secret") == EXDEV);
-    CHECK(open("/etc/passwd") == EXDEV);
-    CHECK(open("nowhere") == ENOENT);
-    CHECK(open(std::string_view("in\0x", 4)) == EINVAL);
-    shard.run([&] { return root.close(); });
 }
 
 TEST_CASE("a pipe gives what it has, and takes all", "[file]") {

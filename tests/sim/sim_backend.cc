@@ -26,6 +26,11 @@ io_result result_of(int value, bool more = false) noexcept {
     return result;
 }
 
+// Whether the first piece of a list has any, so that a call may end within it.
+bool has_bytes(const iovec* pieces, unsigned piece_count) noexcept {
+    return piece_count != 0 && pieces->iov_len != 0;
+}
+
 // What is left of `message` behind its first `done_bytes`, up to the end of a piece.
 iovec rest_of(const msghdr& message, std::size_t done_bytes) noexcept {
     for (std::size_t i = 0; i < message.msg_iovlen; ++i) {
@@ -185,6 +190,14 @@ bool sim_backend::attempt_file(entry tried, const file_op& op) {
         read->size_bytes = file_piece(read->size_bytes);
     } else if (auto* write = std::get_if<write_request>(&request.call)) {
         write->size_bytes = file_piece(write->size_bytes);
+    } else if (const auto* into = std::get_if<read_list_request>(&request.call);
+               into != nullptr && has_bytes(into->pieces, into->piece_count) && _random.coin()) {
+        request.call = read_request{into->fd, into->pieces->iov_base,
+                                    file_piece(into->pieces->iov_len), into->offset};
+    } else if (const auto* from = std::get_if<write_list_request>(&request.call);
+               from != nullptr && has_bytes(from->pieces, from->piece_count) && _random.coin()) {
+        request.call = write_request{from->fd, from->pieces->iov_base,
+                                     file_piece(from->pieces->iov_len), from->offset};
     }
     finish(tried, result_of(make_file_call(request)));
     return true;
