@@ -23,8 +23,17 @@ public:
     class holder;
 
     gate() noexcept = default;
-    gate(const gate&) = delete;
-    gate& operator=(const gate&) = delete;
+    // Who is inside is inside the new one then, and must leave that: there may be no holder of the
+    // old one, and nothing that runs by with_gate(). The one that is assigned to must be empty.
+    gate(gate&& other) noexcept
+        : _inside_count(std::exchange(other._inside_count, 0)),
+          _closed(std::exchange(other._closed, std::nullopt)) {}
+    gate& operator=(gate&& other) noexcept {
+        MINISS_ASSERT(_inside_count == 0);
+        _closed = std::exchange(other._closed, std::nullopt);
+        _inside_count = std::exchange(other._inside_count, 0);
+        return *this;
+    }
     ~gate() { MINISS_ASSERT(_inside_count == 0); }  // Work outlived the gate that counts it.
 
     // Errors: gate_closed after close().

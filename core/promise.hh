@@ -107,9 +107,9 @@ public:
         }
     }
 
-protected:
     bool has_reader() const noexcept { return _future != nullptr || _waiter != nullptr; }
 
+protected:
     // The future is gone, and with it a coroutine that waited.
     void lose_future() noexcept {
         _future = nullptr;
@@ -169,6 +169,9 @@ public:
 
     // The reading end. At most once. `where` is what its readers are said to wait for.
     future<T> get_future(code_location where = code_location::current()) noexcept;
+
+    // Whether somebody holds the future, or waits for what it brings.
+    using base::has_reader;
 
     // Exactly one result may be set, by one of these three.
     template <typename... A>

@@ -32,6 +32,17 @@ class semaphore final : private internal::waiter_queue {
 public:
     explicit semaphore(std::size_t unit_count) noexcept
         : _unit_count(static_cast<std::ptrdiff_t>(unit_count)) {}
+    // Its units move. Nobody may wait for them, nor hold some as semaphore_units.
+    semaphore(semaphore&& other) noexcept
+        : _unit_count(std::exchange(other._unit_count, 0)), _broken(std::move(other._broken)) {
+        MINISS_ASSERT(other.empty());
+    }
+    semaphore& operator=(semaphore&& other) noexcept {
+        MINISS_ASSERT(empty() && other.empty());
+        _broken = std::move(other._broken);
+        _unit_count = std::exchange(other._unit_count, 0);
+        return *this;
+    }
     ~semaphore();
 
     // Ready once `unit_count` units were taken out.

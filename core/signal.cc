@@ -123,7 +123,7 @@ public:
         const int number = result.value >= 0 ? _pipe.next() : 0;
         if (number != 0) {
             _done.set_value(number);
-        } else {
+        } else if (_done.has_reader()) {
             _done.set_exception(
                 std::system_error(ECANCELED, std::system_category(), "wait for a signal"));
         }

@@ -14,7 +14,8 @@ namespace signal {
 // them do again what they did before, so that a second Ctrl-C ends a process at once.
 //
 // Errors: std::system_error EBUSY if one of them is waited for or handled already; EMFILE, ENFILE;
-//         EINVAL for what is no signal that can be caught; ECANCELED if the shard stops before.
+//         EINVAL for what is no signal that can be caught; ECANCELED if the shard stops before,
+//         unless the future was thrown away.
 // Shard:  any.
 future<int> wait_for(std::initializer_list<int> signals);
 

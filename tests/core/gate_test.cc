@@ -31,6 +31,28 @@ TEST_CASE("gate::close() waits for work that is still inside", "[gate]") {
     CHECK(events == "work closed");
 }
 
+TEST_CASE("a gate moves with those who are inside", "[gate]") {
+    test_shard shard;
+    gate first;
+    first.enter();
+    gate second(std::move(first));
+    CHECK(first.get_count() == 0);
+    CHECK(second.get_count() == 1);
+    auto closed = second.close();
+    gate third;
+    third = std::move(second);
+    CHECK(third.is_closed());
+    CHECK_FALSE(second.is_closed());
+    CHECK_FALSE(closed.available());
+    third.leave();
+    CHECK(closed.available());
+    CHECK(dies_saying("_inside_count == 0", [] {
+        gate full;
+        full.enter();
+        full = gate();
+    }));
+}
+
 TEST_CASE("close() of an empty gate is ready at once", "[gate]") {
     test_shard shard;
     gate g;

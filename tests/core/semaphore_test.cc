@@ -11,6 +11,7 @@
 #include <miniss/tests/catch.hh>
 #include <miniss/tests/core/allocation_count.hh>
 #include <miniss/tests/core/tracked.hh>
+#include <miniss/tests/dies.hh>
 #include <miniss/tests/test_shard.hh>
 #include <miniss/timer/sleep.hh>
 
@@ -194,6 +195,27 @@ TEST_CASE("signal() after broken() does nothing", "[semaphore]") {
     CHECK(units.available_units() == 0);
     CHECK(!units.try_wait());
     CHECK_THROWS_AS(units.wait().get(), broken_semaphore);
+}
+
+TEST_CASE("a semaphore moves, with its units, unless somebody waits", "[semaphore]") {
+    test_shard shard;
+    semaphore first(3);
+    semaphore second(std::move(first));
+    CHECK(first.available_units() == 0);
+    CHECK(second.available_units() == 3);
+    semaphore third(0);
+    third = std::move(second);
+    CHECK(third.try_wait(3));
+    third.broken();
+    semaphore fourth(std::move(third));
+    CHECK_THROWS_AS(fourth.wait().get(), broken_semaphore);
+    third.signal();
+    CHECK(third.try_wait());
+    CHECK(dies_saying("empty()", [] {
+        semaphore awaited(0);
+        (void)awaited.wait();
+        const semaphore moved(std::move(awaited));
+    }));
 }
 
 TEST_CASE("a semaphore that dies fails its waiters", "[semaphore]") {

@@ -91,6 +91,14 @@ TEST_CASE("a stopping shard ends the wait for signals and gives them back", "[si
     CHECK(is_default(SIGUSR2));
 }
 
+TEST_CASE("who has lost interest in signals hears nothing of the end of the shard", "[signal]") {
+    const expect_ignored_failures none(0);
+    real_shard shard(GENERATE(from_range(backends_to_test())));
+    (void)signal::wait_for({SIGUSR1});
+    shard.stop();
+    CHECK(is_default(SIGUSR1));
+}
+
 TEST_CASE("handle_signal() calls its handler for every signal, on the shard", "[signal]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
     std::string events;
