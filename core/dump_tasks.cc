@@ -133,6 +133,20 @@ std::string describe_tasks(const shard_context& shard) {
     return text;
 }
 
-void dump_tasks() noexcept { internal::bring_to_stderr(describe_tasks(*this_shard)); }
+std::string describe_receive_buffers(const shard_context& shard) {
+    const auto found = shard.loop->backend().receive_buffers();
+    if (found.buffer_count == 0) {
+        return {};
+    }
+    return "miniss: shard " + std::to_string(shard.id) + ": " + std::to_string(found.lent_count) +
+           " of " + std::to_string(found.buffer_count) + " receive buffers are lent; " +
+           std::to_string(found.filled_count) + " came filled, " +
+           std::to_string(found.copied_count) + " of them copied; " +
+           std::to_string(found.starved_count) + " receives found none\n";
+}
+
+void dump_tasks() noexcept {
+    internal::bring_to_stderr(describe_tasks(*this_shard) + describe_receive_buffers(*this_shard));
+}
 
 }  // namespace miniss

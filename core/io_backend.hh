@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -12,6 +13,7 @@
 #include <sys/socket.h>
 
 #include <miniss/core/buffer.hh>
+#include <miniss/core/receive_buffer_statistics.hh>
 
 namespace miniss {
 
@@ -164,6 +166,7 @@ public:
     virtual system_clock::time_point time_of_day() const noexcept = 0;
 
     virtual socket_calls& sockets() noexcept = 0;
+    virtual receive_buffer_statistics receive_buffers() const noexcept { return {}; }
 
     // "io_uring", "epoll", …
     virtual const char* name() const noexcept = 0;

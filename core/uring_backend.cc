@@ -78,6 +78,7 @@ class uring_backend final : public io_backend {
     // Receives that ended because no buffer was free; they start again once one is.
     std::vector<io_completion*> _starved;
     std::vector<io_completion*> _starved_and_cancelled;
+    std::uint64_t _starved_count = 0;
     internal::uring_cancels _cancels;
     internal::blocking_file_ops _blocking;
 
@@ -160,6 +161,11 @@ public:
     steady_clock::time_point now() const noexcept override { return steady_clock::now(); }
     system_clock::time_point time_of_day() const noexcept override { return kernel_time_of_day(); }
     socket_calls& sockets() noexcept override { return _sockets; }
+    receive_buffer_statistics receive_buffers() const noexcept override {
+        auto found = _buffers.statistics();
+        found.starved_count = _starved_count;
+        return found;
+    }
     const char* name() const noexcept override { return "io_uring"; }
 
 private:
@@ -290,6 +296,7 @@ private:
             hand_over(waiter, std::move(result));
             return;
         }
+        _starved_count += result.value == -ENOBUFS ? 1 : 0;
         if (waiter.cancel_asked) {
             _cancels.forget(waiter);  // The kernel has nothing left to cancel.
             _starved_and_cancelled.push_back(&waiter);

@@ -63,10 +63,12 @@ uring_buffer_ring::~uring_buffer_ring() {
 
 temporary_buffer<char> uring_buffer_ring::take(std::uint16_t id, std::size_t size_bytes) noexcept {
     ++_lent_count;
+    ++_filled_count;
     temporary_buffer<char> lent(memory_of(id), size_bytes, &_slots[id]);
     if (_lent_count <= buffer_count / 4 * 3) {
         return lent;
     }
+    ++_copied_count;
     try {
         return lent.clone();
     } catch (const std::bad_alloc&) {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include <miniss/core/buffer.hh>
+#include <miniss/core/io_backend.hh>
 
 struct io_uring;
 struct io_uring_buf_ring;
@@ -33,6 +33,8 @@ class uring_buffer_ring {
     char* _memory = nullptr;
     std::unique_ptr<slot[]> _slots;
     unsigned _lent_count = 0;
+    std::uint64_t _filled_count = 0;
+    std::uint64_t _copied_count = 0;
 
 public:
     static constexpr std::uint16_t group = 0;
@@ -48,6 +50,11 @@ public:
     // The first `size_bytes` of buffer `id`, which the kernel has filled. An empty result means
     // that there was no memory for the copy.
     temporary_buffer<char> take(std::uint16_t id, std::size_t size_bytes) noexcept;
+
+    // But for starved_count.
+    receive_buffer_statistics statistics() const noexcept {
+        return {buffer_count, _lent_count, _filled_count, _copied_count};
+    }
 
 private:
     char* memory_of(unsigned id) const noexcept { return _memory + id * buffer_bytes; }

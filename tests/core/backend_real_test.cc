@@ -89,6 +89,15 @@ TEST_CASE("many small pieces that are kept starve nobody", "[backend]") {
         backend.run_until([&] { return received.bytes.size() == i; });
     }
     CHECK(received.kept.size() == 2 * buffer_count);
+    if (const auto found = backend->receive_buffers(); found.buffer_count != 0) {
+        CHECK(found.buffer_count == buffer_count);
+        CHECK(found.lent_count == buffer_count / 4 * 3);
+        CHECK(found.filled_count == 2 * buffer_count);
+        CHECK(found.copied_count == found.filled_count - found.lent_count);
+        CHECK(found.starved_count == 0);
+    }
+    received.kept.clear();
+    CHECK(backend->receive_buffers().lent_count == 0);
 }
 
 TEST_CASE("more connections than there are buffers may receive at the same moment", "[backend]") {
