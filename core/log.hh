@@ -30,12 +30,17 @@ std::optional<log_level> parse_log_level(std::string_view name) noexcept;
 // The format is that of std::format; how many arguments it needs is checked when it is compiled,
 // and whether they fit when the line is made: if not, the line tells of that instead. Beside
 // numbers, text and pointers it takes an exception_ptr, whatever has a to_string() or can be
-// written to a std::ostream, and enumerations. Times are UTC.
+// written to a std::ostream, and enumerations. Times are UTC. A line is a line, whatever text is
+// quoted in it: control bytes, such as line breaks, appear as \x0a.
 //
 // On a shard of run() a line goes to a buffer of that shard, and a thread of its own brings it to
 // stderr: a shard never waits for who reads that. If the buffer (256 KiB) is full, the line is
-// lost; how many were, is told once there is room again. Elsewhere the caller writes it. Before
-// run() returns the buffers are emptied, unless nobody reads for a second.
+// lost; how many were, is told once there is room again. Elsewhere the caller writes it. The
+// buffers are emptied before run() returns, unless nobody reads for a second. If the process ends
+// before that, by std::exit(), an assertion or an exception that nobody catches, std::abort() or a
+// crash (SIGSEGV, SIGBUS, SIGFPE, SIGILL), that waits for up to a second until what was logged
+// before is written. Lost is what is in the buffers when it is killed by another signal or calls
+// _exit(), and at a crash whose signal the program has a handler of its own for.
 //
 // Lifetime: may be used until its destruction. Usually `static`, or a member of what it speaks of.
 // Shard:    any thread, the level too.

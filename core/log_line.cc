@@ -6,6 +6,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <sstream>
@@ -63,19 +64,40 @@ std::string format_time(std::chrono::system_clock::time_point time) {
                        clock.subseconds().count());
 }
 
-void append_message(std::string& line, std::string_view format, const log_argument* arguments,
-                    std::size_t count) {
+bool is_control(char letter) noexcept {
+    const auto byte = static_cast<unsigned char>(letter);
+    return byte < 0x20 || byte == 0x7f;
+}
+
+// Whoever is quoted in a line can neither forge another one nor make a terminal do things.
+std::string without_controls(std::string text) {
+    if (std::none_of(text.begin(), text.end(), is_control)) {
+        return text;
+    }
+    std::string escaped;
+    for (const char letter : text) {
+        if (is_control(letter)) {
+            escaped += fmt::format("\\x{:02x}", static_cast<unsigned>(letter));
+        } else {
+            escaped += letter;
+        }
+    }
+    return escaped;
+}
+
+std::string make_message(std::string_view format, const log_argument* arguments,
+                         std::size_t count) {
     try {
         argument_store store;
         for (std::size_t i = 0; i < count; ++i) {
             add(store, arguments[i]);
         }
-        line += fmt::vformat(fmt::string_view(format.data(), format.size()), store);
+        return fmt::vformat(fmt::string_view(format.data(), format.size()), store);
     } catch (const std::bad_alloc&) {
         throw;
     } catch (...) {
-        line.append("cannot format \"").append(format).append("\": ");
-        line += failure_text(std::current_exception());
+        return fmt::format("cannot format \"{}\": {}", format,
+                           failure_text(std::current_exception()));
     }
 }
 
@@ -94,7 +116,7 @@ std::string make_log_line(std::string_view level, std::string_view name, std::st
         letter = static_cast<char>(letter - 'a' + 'A');
     }
     line.append(name).append(" - ");
-    append_message(line, format, arguments, count);
+    line += without_controls(make_message(format, arguments, count));
     if (line.size() >= log_line_bytes_max) {
         line.resize(log_line_bytes_max - 4);
         line += "...";

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <miniss/core/log_line.hh>
+#include <miniss/core/log_rescue.hh>
 #include <miniss/core/this_shard.hh>
 
 namespace miniss {
@@ -25,6 +26,7 @@ namespace {
 // What a pipe takes without waiting once poll() has found room in it.
 constexpr std::size_t piece_bytes_max = 4096;
 constexpr int look_every_milliseconds = 100;
+constexpr int looks_max = 10;
 // All that it calls is here; what the process gives its threads by default may be a lot.
 constexpr std::size_t stack_bytes = std::size_t(256) * 1024;
 
@@ -61,6 +63,18 @@ void internal::bring_to_stderr(std::string_view lines) noexcept {
     } else {
         write_to_stderr(lines);
     }
+}
+
+bool internal::write_to_stderr(std::string_view text, const std::atomic<bool>& stopping) noexcept {
+    for (int looks_left = looks_max; !text.empty();) {
+        if (wait_for_stderr(look_every_milliseconds)) {
+            text.remove_prefix(write_some(text.substr(0, piece_bytes_max)));
+            looks_left = looks_max;
+        } else if (stopping.load() && --looks_left == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 internal::log_bell::log_bell() : _event(::eventfd(0, EFD_CLOEXEC)) {
@@ -108,7 +122,7 @@ struct log_writer::implementation {
     std::deque<log_buffer> buffers;
     std::vector<unsigned long> told_dropped_counts;
     std::atomic<bool> stopping{false};
-    bool given_up = false;
+    bool given_up = false;  // Nobody takes anything any more.
     pthread_t thread{};
 
     explicit implementation(unsigned shard_count) : told_dropped_counts(shard_count) {
@@ -149,12 +163,12 @@ struct log_writer::implementation {
         }
     }
 
-private:
     bool has_any() const noexcept {
         return std::any_of(buffers.begin(), buffers.end(),
                            [](const log_buffer& each) { return !each.front().empty(); });
     }
 
+private:
     // True if there was anything. Each buffer is left at the end of a line.
     bool empty_all() noexcept {
         bool found = false;
@@ -199,31 +213,24 @@ private:
     }
 
     void write(std::string_view text) noexcept {
-        while (!text.empty() && has_room()) {
-            text.remove_prefix(write_some(text.substr(0, piece_bytes_max)));
-        }
-    }
-
-    // False: nobody will take the rest. While shards run it waits for ever, looking now and then
-    // whether they still do.
-    bool has_room() noexcept {
-        for (int looks_left = 10; !given_up && !wait_for_stderr(look_every_milliseconds);) {
-            given_up = stopping.load() && --looks_left == 0;
-        }
-        return !given_up;
+        given_up = given_up || !internal::write_to_stderr(text, stopping);
     }
 };
 
 log_writer::log_writer(unsigned shard_count)
     : _implementation(std::make_unique<implementation>(shard_count)) {
     _implementation->start();
+    internal::rescue_log(this);
 }
 
 log_writer::~log_writer() {
     _implementation->stopping.store(true);
     _implementation->bell.ring();
     (void)pthread_join(_implementation->thread, nullptr);
+    internal::rescue_log(nullptr);
 }
+
+bool log_writer::has_unwritten() const noexcept { return _implementation->has_any(); }
 
 log_buffer& log_writer::buffer_of(unsigned shard) noexcept {
     return _implementation->buffers[shard];

@@ -15,6 +15,10 @@ void write_to_stderr(std::string_view text) noexcept;
 // Brings whole lines to stderr: from a shard that has a buffer without waiting, as loggers do.
 void bring_to_stderr(std::string_view lines) noexcept;
 
+// The same, as long as it takes. But once `stopping` is set it gives up, and returns false, when
+// stderr has taken nothing for a second.
+bool write_to_stderr(std::string_view text, const std::atomic<bool>& stopping) noexcept;
+
 // Wakes the writer's thread, which sleeps when all is written.
 class log_bell {
     std::atomic<bool> _sleeping{false};
@@ -79,6 +83,8 @@ public:
     log_writer& operator=(const log_writer&) = delete;
 
     log_buffer& buffer_of(unsigned shard) noexcept;
+    // Any thread, also within the handler of a signal.
+    bool has_unwritten() const noexcept;
 };
 
 }  // namespace miniss

@@ -7,6 +7,7 @@
 
 #include <miniss/core/location_text.hh>
 #include <miniss/core/log.hh>
+#include <miniss/core/log_writer.hh>
 #include <miniss/core/this_shard.hh>
 
 namespace miniss {
@@ -59,8 +60,8 @@ void internal::report_background_failure(const char* name, const std::exception_
 }
 
 void internal::terminate_for(const std::exception_ptr& error, code_location origin) noexcept {
-    const std::string text = failure_text(error);
-    std::fprintf(stderr, "miniss: must not fail: %s%s\n", text.c_str(), place_text(origin).c_str());
+    write_to_stderr("miniss: must not fail: " + failure_text(error) + place_text(origin).c_str() +
+                    '\n');
     std::terminate();
 }
 

@@ -69,6 +69,17 @@ TEST_CASE("what cannot be formatted is told instead", "[log]") {
     CHECK(message(printed.take()) == "cannot format \"{}\": std::runtime_error: cannot say\n");
 }
 
+TEST_CASE("text that is quoted in a line cannot forge another one", "[log]") {
+    static logger log("quoter");
+    captured_stderr printed;
+    log.info("\t{}", "no\r\nERROR 2026-11-25T19:44:47.123Z [shard 0] quoter - yes");
+    log.info("{}", std::make_exception_ptr(std::runtime_error("two\nlines \x1b[2J\x7f \u00e4")));
+    const std::string said = printed.take();
+    CHECK(said.find("- \\x09no\\x0d\\x0aERROR 2026") != said.npos);
+    CHECK(said.find("two\\x0alines \\x1b[2J\\x7f \u00e4\n") != said.npos);
+    CHECK(std::count(said.begin(), said.end(), '\n') == 2);
+}
+
 TEST_CASE("a line that is too long is cut", "[log]") {
     captured_stderr printed;
     logger log("long");

@@ -2,12 +2,16 @@
 #include <miniss/core/log.hh>
 
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include <miniss/core/dump_tasks.hh>
 #include <miniss/smp/smp.hh>
@@ -27,41 +31,40 @@ std::size_t count_of(const std::string& text, const std::string& part) {
     return count;
 }
 
-// While it lives, stderr is a pipe.
-class piped_stderr {
-    int _ends[2] = {-1, -1};
-    int _terminal = ::dup(STDERR_FILENO);
-
-public:
-    piped_stderr() {
-        REQUIRE(::pipe2(_ends, O_CLOEXEC) == 0);
-        ::dup2(_ends[1], STDERR_FILENO);
-        ::close(_ends[1]);
-    }
-    piped_stderr(const piped_stderr&) = delete;
-    piped_stderr& operator=(const piped_stderr&) = delete;
-    ~piped_stderr() {
-        close_writing_end();
-        ::close(_ends[0]);
-    }
-
-    void close_writing_end() {
-        if (_terminal >= 0) {
-            ::dup2(_terminal, STDERR_FILENO);
-            ::close(std::exchange(_terminal, -1));
+// What the lines of a process say that ends with `signal`, or, if that is 0, by exit().
+std::string last_words(int signal, const std::function<void()>& end) {
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const rlimit no_core{0, 0};
+        ::setrlimit(RLIMIT_CORE, &no_core);
+        for (const int number : {SIGABRT, SIGSEGV, SIGILL}) {
+            std::signal(number, SIG_DFL);  // Catch2 has its own handlers.
         }
+        ::dup2(ends[1], STDERR_FILENO);
+        run(tested_shards(1), [&end] {
+            static logger log("dying");
+            for (int i = 0; i < 1000; ++i) {
+                log.info("{} end", i);
+            }
+            end();
+        });
     }
-    // What comes until the writing end is closed.
-    std::string read_all() const {
-        std::string all;
-        char piece[4096];
-        for (ssize_t count = 1; count > 0;) {
-            count = ::read(_ends[0], piece, sizeof piece);
-            all.append(piece, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-        }
-        return all;
+    ::close(ends[1]);
+    std::string said;
+    char piece[4096];
+    for (ssize_t count = 1; count > 0;) {
+        count = ::read(ends[0], piece, sizeof piece);
+        said.append(piece, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
     }
-};
+    ::close(ends[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK((signal == 0 ? WIFEXITED(status) : WIFSIGNALED(status)));
+    CHECK((signal == 0 || WTERMSIG(status) == signal));
+    return said;
+}
 
 }  // namespace
 
@@ -141,4 +144,32 @@ TEST_CASE("run() ends although nobody ever reads its log", "[log]") {
             log.info("{:0>100}", i);
         }
     });
+}
+
+TEST_CASE("a process that ends in the middle writes its log first", "[log]") {
+    const auto is_whole = [](const std::string& said) {
+        return count_of(said, "] dying - ") == 1000 && said.find("999 end\n") != said.npos;
+    };
+    CHECK(is_whole(last_words(0, [] { std::exit(3); })));
+    CHECK(is_whole(last_words(SIGABRT, [] { std::abort(); })));
+    CHECK(is_whole(last_words(SIGSEGV, [] { (void)::raise(SIGSEGV); })));
+    CHECK(is_whole(last_words(SIGILL, [] { __builtin_trap(); })));
+}
+
+TEST_CASE("signals that kill do again what they did before once run() has returned", "[log]") {
+    const auto action_of = [](int number) {
+        struct sigaction now {};
+        ::sigaction(number, nullptr, &now);
+        return now.sa_flags;
+    };
+    const int before = action_of(SIGBUS);
+    const auto own = [](int) {};
+    const auto catch2 = std::signal(SIGFPE, own);
+    run(tested_shards(1), [&] {
+        struct sigaction now {};
+        ::sigaction(SIGFPE, nullptr, &now);
+        CHECK(now.sa_handler == static_cast<void (*)(int)>(own));  // Left alone.
+    });
+    std::signal(SIGFPE, catch2);
+    CHECK(action_of(SIGBUS) == before);
 }
