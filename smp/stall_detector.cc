@@ -10,9 +10,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <system_error>
+#include <utility>
 
 #include <miniss/core/location_text.hh>
+#include <miniss/core/log_writer.hh>
 
 namespace miniss {
 
@@ -189,13 +193,34 @@ void stall_detector::call() noexcept {
 void stall_detector::live() noexcept {
     std::unique_lock held(_lock);
     while (!_stopping) {
-        if (look()) {
+        const bool any_awake = look();
+        if (tell(held)) {
+            continue;
+        }
+        if (any_awake) {
             _news.wait_for(held, std::chrono::microseconds(_options.limit) / 2,
-                           [this] { return _stopping; });
+                           [this] { return _stopping.load(); });
         } else {
             rest(held);
         }
     }
+}
+
+// Writes what was found; true if that was anything. Without the lock, as stderr may be slow, so
+// that much may have happened by the end.
+bool stall_detector::tell(std::unique_lock<std::mutex>& held) noexcept {
+    if (_new_stall_count == 0) {
+        return false;
+    }
+    const std::string text = std::exchange(_report, {});
+    const unsigned report_count = std::exchange(_new_report_count, 0);
+    const unsigned stall_count = std::exchange(_new_stall_count, 0);
+    held.unlock();
+    (void)internal::write_to_stderr(text, _stopping);
+    _report_count.fetch_add(report_count);
+    _stall_count.fetch_add(stall_count);
+    held.lock();
+    return true;
 }
 
 // Until a shard wakes up.
@@ -262,13 +287,17 @@ void stall_detector::confirm(watched& each) noexcept {
         return;
     }
     each.reported = true;
-    if (may_report()) {
-        report(each, held, times.used - each.before.used);
-        _report_count.fetch_add(1);
-    } else {
-        ++_unreported_count;
+    ++_new_stall_count;
+    try {
+        if (may_report()) {
+            report(each, held, times.used - each.before.used);
+            ++_new_report_count;
+            return;
+        }
+    } catch (const std::bad_alloc&) {
+        // Told with the next one.
     }
-    _stall_count.fetch_add(1);
+    ++_unreported_count;
 }
 
 bool stall_detector::may_report() noexcept {
@@ -281,23 +310,24 @@ bool stall_detector::may_report() noexcept {
 }
 
 void stall_detector::report(const watched& each, std::chrono::nanoseconds held,
-                            std::chrono::nanoseconds used) noexcept {
+                            std::chrono::nanoseconds used) {
     const internal::location_text place(sample.running);
     char head[320];
-    const int size = std::snprintf(
+    (void)std::snprintf(
         head, sizeof head,
         "miniss: shard %u has been held for %lld ms (%lld ms of them on the CPU) by %s%s\n",
         each.loop->context().id, in_milliseconds(held), in_milliseconds(used),
         place.empty() ? "something unknown" : "what comes from ", place.c_str());
-    (void)!::write(STDERR_FILENO, head, static_cast<std::size_t>(size));
+    _report += head;
     if (_unreported_count != 0) {
-        std::fprintf(stderr, "  %u stalls before it were not reported\n", _unreported_count);
-        _unreported_count = 0;
+        _report += "  " + std::to_string(std::exchange(_unreported_count, 0)) +
+                   " stalls before it were not reported\n";
     }
     constexpr int own_frame_count = 2;  // The handler, and what the kernel calls it through.
-    if (sample.frame_count > own_frame_count) {
-        ::backtrace_symbols_fd(sample.frames.data() + own_frame_count,
-                               sample.frame_count - own_frame_count, STDERR_FILENO);
+    const std::unique_ptr<char*, decltype(&std::free)> frames(
+        ::backtrace_symbols(sample.frames.data(), sample.frame_count), &std::free);
+    for (int i = own_frame_count; frames != nullptr && i < sample.frame_count; ++i) {
+        _report.append(frames.get()[i]).append("\n");
     }
 }
 

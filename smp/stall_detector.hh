@@ -81,12 +81,15 @@ private:
     std::mutex _lock;
     std::condition_variable _news;
     std::list<watched> _watched;
-    bool _stopping = false;
+    std::atomic<bool> _stopping{false};
     bool _called = false;
     clock::time_point _last_look;
     clock::time_point _minute_began;
     unsigned _reports_in_minute = 0;
     unsigned _unreported_count = 0;
+    std::string _report;  // Not written yet.
+    unsigned _new_report_count = 0;
+    unsigned _new_stall_count = 0;
     std::atomic<unsigned long> _look_count{0};
     std::atomic<unsigned long> _stall_count{0};
     std::atomic<unsigned long> _report_count{0};
@@ -95,13 +98,13 @@ private:
     void call() noexcept override;
     void live() noexcept;
     bool look() noexcept;
+    bool tell(std::unique_lock<std::mutex>& held) noexcept;
     void rest(std::unique_lock<std::mutex>& held) noexcept;
     void look_at(watched& each, clock::time_point now, bool was_away) noexcept;
     void confirm(watched& each) noexcept;
     static std::chrono::nanoseconds held_for(const watched& each, const run_times& times) noexcept;
     bool may_report() noexcept;
-    void report(const watched& each, std::chrono::nanoseconds held,
-                std::chrono::nanoseconds used) noexcept;
+    void report(const watched& each, std::chrono::nanoseconds held, std::chrono::nanoseconds used);
 };
 
 }  // namespace miniss

@@ -116,6 +116,19 @@ TEST_CASE("a task that blocks its thread is reported too", "[stall]") {
     CHECK(has(printed.take(), "by what comes from the sleeper\n"));
 }
 
+TEST_CASE("a shard and its detector end although nobody reads the report", "[stall]") {
+    piped_stderr pipe;
+    pipe.fill();
+    stall_detector detector({.limit = 10ms});
+    watched_shard shard(detector);
+    shard.run([] {
+        const auto end = std::chrono::steady_clock::now() + 200ms;
+        while (std::chrono::steady_clock::now() < end) {}
+        return make_ready_future<>();
+    });
+    CHECK(detector.stall_count() == 0);  // None is told yet.
+}
+
 TEST_CASE("only so many stalls are reported in a minute, and the others are counted", "[stall]") {
     stall_detector detector({.limit = 5ms, .reports_per_minute = 2});
     watched_shard shard(detector);
