@@ -2,61 +2,24 @@
 
 #include <CLI/CLI.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <optional>
+#include <cstring>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 
 #include <miniss/core/log.hh>
 #include <miniss/smp/cpu_list.hh>
+#include <miniss/smp/option_text.hh>
 
 namespace miniss {
 
 namespace {
-
-struct time_unit {
-    std::string_view name;
-    std::chrono::milliseconds length;
-};
-constexpr time_unit time_units[] = {
-    {"ms", std::chrono::milliseconds(1)},
-    {"s", std::chrono::seconds(1)},
-    {"m", std::chrono::minutes(1)},
-    {"h", std::chrono::hours(1)},
-};
-
-// Reads "500ms" and the like.
-std::optional<std::chrono::milliseconds> parse_time(std::string_view text) {
-    std::int64_t count = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, count);
-    if (error != std::errc() || count < 0) {
-        return {};
-    }
-    const std::string_view unit_name(stop, static_cast<std::size_t>(end - stop));
-    for (const time_unit& unit : time_units) {
-        if (unit.name == unit_name &&
-            count <= std::chrono::milliseconds::max().count() / unit.length.count()) {
-            return count * unit.length;
-        }
-    }
-    return {};
-}
-
-// In the largest unit that leaves no remainder.
-std::string format_time(std::chrono::milliseconds time) {
-    const time_unit* best = &time_units[0];
-    for (const time_unit& unit : time_units) {
-        if (time % unit.length == std::chrono::milliseconds::zero()) {
-            best = &unit;
-        }
-    }
-    return std::to_string(time / best->length) + std::string(best->name);
-}
 
 // "some-option" is SOME_OPTION.
 std::string environment_name(std::string_view option) {
@@ -95,14 +58,13 @@ struct app_template::implementation {
     std::string log_level_name = "info";
     std::vector<std::string> logger_levels;
     bool help_loggers = false;
+    std::string config_file;
 
     explicit implementation(app_config&& given)
         : config(std::move(given)),
           parser(config.description, config.name),
           own_group("Options of " + config.name) {
         parser.get_formatter()->column_width(36);
-        parser.allow_config_extras(CLI::config_extras_mode::error);
-        parser.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
         parser.footer(
             "\nAn option that is not given here is taken from the environment (--smp from "
             "MINISS_SMP,\nthe program's own from " +
@@ -116,8 +78,9 @@ struct app_template::implementation {
         add_log_options();
         const char* group = "Other";
         const std::string& version = config.version.empty() ? MINISS_VERSION : config.version;
-        parser.set_config("--config", "", "Read options from this file")
+        parser.add_option("--config", config_file, "Read options from this file")
             ->type_name("FILE")
+            ->configurable(false)
             ->group(group);
         parser.set_help_flag("--help,-h", "Print this and exit")->group(group);
         parser.set_version_flag("--version", config.name + " " + version)->group(group);
@@ -181,20 +144,58 @@ struct app_template::implementation {
             ->group(group);
     }
 
-    // What the environment has to say, as if it stood on the command line.
+    std::string variable_of(const CLI::Option& option) const {
+        const bool is_own = std::find(own.begin(), own.end(), &option) != own.end();
+        return (is_own ? environment_name(config.name) + '_' : "MINISS_") +
+               environment_name(option.get_lnames().front());
+    }
+
+    // What the environment has to say beside the command line, as it would stand there.
     std::vector<std::string> read_environment() const {
         std::vector<std::string> arguments;
-        const std::string own_prefix = environment_name(config.name) + '_';
+        std::set<std::string, std::less<>> known;
         for (const CLI::Option* option : parser.get_options()) {
             if (option->get_lnames().empty()) {
                 continue;  // It has no name of its own on the command line either.
             }
-            const std::string& name = option->get_lnames().front();
-            const bool is_own = std::find(own.begin(), own.end(), option) != own.end();
-            const std::string variable = (is_own ? own_prefix : "MINISS_") + environment_name(name);
+            const std::string variable = variable_of(*option);
             const char* value = std::getenv(variable.c_str());
-            if (value != nullptr && *value != '\0') {
-                arguments.push_back("--" + name + "=" + value);
+            if (value != nullptr && *value != '\0' && option->count() == 0) {
+                arguments.push_back("--" + option->get_lnames().front() + "=" + value);
+            }
+            known.insert(variable);
+        }
+        for (char** each = environ; *each != nullptr; ++each) {
+            const std::string_view name =
+                std::string_view(*each).substr(0, std::strcspn(*each, "="));
+            if (name.starts_with("MINISS_") && !name.starts_with("MINISS_TEST_") &&
+                !known.contains(name)) {
+                throw std::runtime_error("in the environment: no option is called " +
+                                         std::string(name));
+            }
+        }
+        return arguments;
+    }
+
+    // The same of the file.
+    std::vector<std::string> read_file() const {
+        std::vector<std::string> arguments;
+        std::set<const CLI::Option*> seen;
+        for (const CLI::ConfigItem& item :
+             parser.get_config_formatter_base()->from_file(config_file)) {
+            const CLI::Option* option = parser.get_option_no_throw("--" + item.fullname());
+            if (option == nullptr || !option->get_configurable()) {
+                throw std::runtime_error("in " + config_file + ": no option is called " +
+                                         item.fullname());
+            }
+            if (!seen.insert(option).second) {
+                throw std::runtime_error("in " + config_file + ": " + item.fullname() +
+                                         " is given twice");
+            }
+            for (const std::string& input : item.inputs) {
+                if (option->count() == 0) {
+                    arguments.push_back("--" + item.name + "=" + input);
+                }
             }
         }
         return arguments;
@@ -204,17 +205,24 @@ struct app_template::implementation {
         parser.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // It pops.
     }
 
-    void read_options(int argc, char** argv) {
-        std::vector<std::string> arguments = read_environment();
-        if (!arguments.empty()) {
-            try {
-                parse(arguments);
-            } catch (const std::exception& error) {
-                throw std::runtime_error(std::string("in the environment: ") + error.what());
-            }
+    // Adds what `place` has to say to the command line.
+    void parse_also(std::vector<std::string>& arguments, const std::vector<std::string>& more,
+                    const std::string& place) {
+        arguments.insert(arguments.begin(), more.begin(), more.end());
+        try {
+            parse(arguments);
+        } catch (const std::exception& error) {
+            throw std::runtime_error("in " + place + ": " + error.what());
         }
-        arguments.insert(arguments.end(), argv + 1, argv + argc);
+    }
+
+    void read_options(int argc, char** argv) {
+        std::vector<std::string> arguments(argv + 1, argv + argc);
         parse(arguments);
+        parse_also(arguments, read_environment(), "the environment");
+        if (!config_file.empty()) {
+            parse_also(arguments, read_file(), config_file);
+        }
     }
 
     void finish_options() {
@@ -238,10 +246,27 @@ struct app_template::implementation {
                 throw std::runtime_error("--logger-log-level: \"" + each + "\" is not NAME=LEVEL");
             }
             set_logger_level(each.substr(0, equal), read_log_level(each.substr(equal + 1)));
+            warn_of_unknown(each.substr(0, equal));
         }
     }
 
-    int complain(const std::string& what) const {
+    // Perhaps there will be one later.
+    static void warn_of_unknown(const std::string& name) {
+        logger& log = internal::miniss_log();  // Which is one itself, from now on.
+        std::string known;
+        for (const std::string& each : logger_names()) {
+            if (each == name) {
+                return;
+            }
+            known += (known.empty() ? "" : ", ") + each;
+        }
+        log.warn("--logger-log-level: no logger is called {} yet, only {}", name, known);
+    }
+
+    // In one line, whatever is quoted in it.
+    int complain(std::string what) const {
+        const auto is_control = [](char letter) { return letter >= 0 && letter < ' '; };
+        std::replace_if(what.begin(), what.end(), is_control, ' ');
         std::fprintf(stderr, "%s: %s\n", config.name.c_str(), what.c_str());
         return 1;
     }
@@ -249,6 +274,24 @@ struct app_template::implementation {
     CLI::Option* keep(CLI::Option* option) {
         own.push_back(option->group(own_group));
         return option;
+    }
+
+    // What read(option, text) makes of a text, or throws.
+    template <typename T>
+    void add_text(const std::string& name, T& value, const std::string& help, const char* type,
+                  const std::string& initial,
+                  T (*read)(const std::string& option, const std::string& text)) {
+        const auto take = [option = name.substr(0, name.find(',')), &value,
+                           read](const std::string& text) { value = read(option, text); };
+        keep(parser.add_option_function<std::string>(name, take, help)
+                 ->type_name(type)
+                 ->default_str(initial));
+    }
+
+    template <typename T>
+    void add_number(const std::string& name, T& value, const std::string& help) {
+        add_text(name, value, help, std::is_integral_v<T> ? "N" : "NUMBER",
+                 CLI::detail::to_string(value), internal::read_number<T>);
     }
 
     template <typename T>
@@ -269,48 +312,38 @@ app_template& app_template::add_option(const std::string& name, std::string& val
 
 app_template& app_template::add_option(const std::string& name, int& value,
                                        const std::string& help) {
-    _implementation->add(name, value, help, "N");
+    _implementation->add_number(name, value, help);
     return *this;
 }
 
 app_template& app_template::add_option(const std::string& name, unsigned& value,
                                        const std::string& help) {
-    _implementation->add(name, value, help, "N");
+    _implementation->add_number(name, value, help);
     return *this;
 }
 
 app_template& app_template::add_option(const std::string& name, std::uint16_t& value,
                                        const std::string& help) {
-    _implementation->add(name, value, help, "N");
+    _implementation->add_number(name, value, help);
     return *this;
 }
 
 app_template& app_template::add_option(const std::string& name, std::uint64_t& value,
                                        const std::string& help) {
-    _implementation->add(name, value, help, "N");
+    _implementation->add_number(name, value, help);
     return *this;
 }
 
 app_template& app_template::add_option(const std::string& name, double& value,
                                        const std::string& help) {
-    _implementation->add(name, value, help, "NUMBER");
+    _implementation->add_number(name, value, help);
     return *this;
 }
 
 app_template& app_template::add_option(const std::string& name, std::chrono::milliseconds& value,
                                        const std::string& help) {
-    const auto read = [name, &value](const std::string& text) {
-        const auto time = parse_time(text);
-        if (!time) {
-            throw std::runtime_error(name + ": \"" + text +
-                                     "\" is not a time such as 500ms, 2s, 1m or 1h");
-        }
-        value = *time;
-    };
-    _implementation->keep(
-        _implementation->parser.add_option_function<std::string>(name, read, help)
-            ->type_name("TIME")
-            ->default_str(format_time(value)));
+    _implementation->add_text(name, value, help, "TIME", internal::format_time(value),
+                              internal::read_time);
     return *this;
 }
 

@@ -30,7 +30,10 @@ struct app_config {
 // the environment; else from the file that --config names; else it has its default. In the
 // environment the program's own --some-option is NAME_SOME_OPTION, after the program's name, and
 // those that every program has begin with MINISS_, like MINISS_SMP. The file has lines like
-// `some-option = 7`. Of an option that is given twice in one place, the last one counts.
+// `some-option = 7`. What is not known there, and variables that begin with MINISS_ and are none
+// of these, are refused, and so is an option that is given twice in one place, and a number that is
+// too large or no number for its variable. Of the program's own variables unknown ones are nobody's
+// business: orchestrators set some after the names of services.
 //
 // On SIGUSR1 the program prints what waits on its shards, see core/dump_tasks.hh.
 //
@@ -59,7 +62,7 @@ public:
     // With a unit: 500ms, 2s, 1m, 1h.
     app_template& add_option(const std::string& name, std::chrono::milliseconds& value,
                              const std::string& help);
-    // May be given several times, or with commas between its values.
+    // This one may be given several times, or with commas between its values.
     app_template& add_option(const std::string& name, std::vector<std::string>& values,
                              const std::string& help);
     // What stands on the command line without an option in front of it.

@@ -65,7 +65,6 @@ class Sources(Options):
         self.assertEqual(self.hello(file="smp = 3\n"), 3)
         self.assertEqual(self.hello(file="smp = 3\n", MINISS_SMP="2"), 2)
         self.assertEqual(self.hello("--smp", "1", file="smp = 3\n", MINISS_SMP="2"), 1)
-        self.assertEqual(self.hello("--smp", "3", "--smp", "1"), 1)
 
     def test_environment(self):
         """The program's own options are under its name; a file can be named there too."""
@@ -83,8 +82,43 @@ class Sources(Options):
         with tempfile.NamedTemporaryFile("w") as config:
             config.write("smpp = 2\n")
             config.flush()
-            self.check_refused("--config", config.name, hint="smpp")
+            self.check_refused("--config", config.name, hint=f"{config.name}.*smpp")
         self.check_refused("--config", "/nonexistent.ini", hint="nonexistent")
+        for text, hint in [("smp = 0", "smp"), ("smp = -1", "smp"), ("smp = 99999999999", "smp"),
+                           ("smp = 1\nno-pin = true\nsmp = 2", "smp is given twice"),
+                           ("log-level = info\ndefault-log-level = info", "given twice"),
+                           ("header-bytes = -1", "header-bytes"), ("config = x", "config"),
+                           ("help = true", "help"), ("[section]\nsmp = 1", "section")]:
+            with tempfile.NamedTemporaryFile("w") as config:
+                config.write(text + "\n")
+                config.flush()
+                self.check_refused("--config", config.name, hint=f"{config.name}.*{hint}")
+
+    def test_unknown_variables(self):
+        """A variable that looks like an option of ours and is none is refused."""
+        with unittest.mock.patch.dict(os.environ, {"MINISS_SPM": "2"}):
+            self.check_refused(hint="environment.*MINISS_SPM")
+        self.assertEqual(self.hello("--smp", "1", HELLO_SERVICE_HOST="10.0.0.1"), 1)
+
+    def test_numbers(self):
+        """A number is refused that is negative or too large for its option, or no number."""
+        for number in ["-1", "18446744073709551616", "99999999999999999999999", "1x", "0x10", "",
+                       "1.5", " 1", "+1"]:
+            self.check_refused("--header-bytes=" + number, hint="--header-bytes")
+        for option in ["--smp", "--blocked-reactor-notify-ms", "--idle-poll-time-us"]:
+            for number in ["-1", "99999999999999999999999", "x"]:
+                self.check_refused(f"{option}={number}", hint=option)
+        self.check_refused("--idle-time", "-1s", hint="--idle-time")
+        self.check_refused("--idle-time", "99999999999999999h", hint="--idle-time")
+        self.check_refused("--header-bytes=1\n2", hint="1 2")  # Still one line.
+
+    def test_twice(self):
+        """An option that is given twice is refused: one of the two is a mistake."""
+        self.check_refused("--smp", "3", "--smp", "1", hint="--smp")
+        self.check_refused("-c", "3", "--smp=3", hint="--smp")
+        self.check_refused("--header-bytes", "3000", "--header-bytes", "3000",
+                           hint="--header-bytes")
+        self.check_refused("--idle-time", "3s", "--idle-time", "3s", hint="--idle-time")
 
     def test_log_levels(self):
         """Levels and names are checked, and the loggers there are can be listed."""
@@ -95,6 +129,10 @@ class Sources(Options):
             ECHO, "--default-log-level", "debug", "--logger-log-level", "echo=trace,miniss=warn",
             "--help-loggers")
         self.assertEqual((status, output, errors), (0, "echo\nminiss\n", ""))
+        status, output, errors = program.run(ECHO, "--logger-log-level", "ecco=warn",
+                                             "--help-loggers")
+        self.assertEqual((status, output), (0, "echo\nminiss\n"))
+        self.assertRegex(errors, r"\AWARN .* - [^\n]*ecco [^\n]*echo, miniss\n\Z")
 
 
 class Start(Options):
