@@ -149,14 +149,27 @@ const std::vector<std::string> texts = {
     "a=b&&c=%2B+d&=e",
     "a long enough text for a step of sixteen or of thirty-two bytes\x7f\t and \x01",
     "*",
+    "bytes=0-499",
+    "bytes=-500",
+    "BYTES=18446744073709551615-",
+    "\"x,y\", W/\"a-b\" ,,\"a-b\"",
+    "Sun, 06 Nov 1994 08:49:37 GMT",
+    "Sunday, 06-Nov-94 08:49:37 GMT",
+    "Sun Nov  6 08:49:37 1994",
+    "a%20b.txt",
+    "d/index.html",
+    "../secret",
+    "d/%2e%2e/out",
 };
 
 const std::vector<std::string> text_words = {
-    "%",        "%2", "%2f",  "%00",   "+",     "&",
-    "=",        "?",  "#",    "/",     "\\",    ":",
-    ":80",      "[",  "]",    "[::1]", "@",     "http://",
-    "https://", ".",  "..",   "0",     "65536", "18446744073709551616",
-    "\0"s,      "\t", "\x7f", "\x80",  "\xff",  "aaaaaaaaaaaaaaaa",
+    "%",        "%2",  "%2f",  "%00",     "+",     "&",
+    "=",        "?",   "#",    "/",       "\\",    ":",
+    ":80",      "[",   "]",    "[::1]",   "@",     "http://",
+    "https://", ".",   "..",   "0",       "65536", "18446744073709551616",
+    "\0"s,      "\t",  "\x7f", "\x80",    "\xff",  "aaaaaaaaaaaaaaaa",
+    "bytes=",   "-",   ",",    "\"a-b\"", "W/",    " GMT",
+    "Feb",      ":60", "d",    "d/",      "out",   "a b.txt",
 };
 
 }  // namespace

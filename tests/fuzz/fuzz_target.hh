@@ -1,6 +1,7 @@
 // A fuzz target: something that must keep its rules whatever bytes it is given.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -39,6 +40,12 @@ void fuzz_server(std::string_view input);
 
 // Throws broken_rule if it matters where a stream of requests is cut into pieces.
 void check_every_cut(std::string_view text);
+
+// The part of fuzz_texts() that is about files.
+void check_file_texts(std::string_view text);
+
+// Without percent signs; nothing if one is not followed by two digits.
+std::optional<std::string> decode_plainly(std::string_view raw, bool plus_is_space);
 
 // What fuzz_chunks() makes of its input.
 std::string in_chunks(std::string_view chunks);

@@ -20,30 +20,6 @@ bool is_within(std::string_view part, std::string_view whole) {
                             part.data() + part.size() <= whole.data() + whole.size());
 }
 
-std::optional<std::string> decode_plainly(std::string_view raw, bool plus_is_space) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string decoded;
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-        if (raw[i] == '+' && plus_is_space) {
-            decoded += ' ';
-        } else if (raw[i] != '%') {
-            decoded += raw[i];
-        } else {
-            if (raw.size() - i < 3) {
-                return std::nullopt;
-            }
-            const auto high = digits.find(internal::to_lower(raw[i + 1]));
-            const auto low = digits.find(internal::to_lower(raw[i + 2]));
-            if (high == std::string_view::npos || low == std::string_view::npos) {
-                return std::nullopt;
-            }
-            decoded += static_cast<char>(high * 16 + low);
-            i += 2;
-        }
-    }
-    return decoded;
-}
-
 void check_percent(std::string_view text) {
     std::string scratch;
     const auto plain_form = decode_plainly(text, true);
@@ -155,6 +131,30 @@ void check_skipping(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::string> decode_plainly(std::string_view raw, bool plus_is_space) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string decoded;
+    for (std::size_t i = 0; i < raw.size(); ++i) {
+        if (raw[i] == '+' && plus_is_space) {
+            decoded += ' ';
+        } else if (raw[i] != '%') {
+            decoded += raw[i];
+        } else {
+            if (raw.size() - i < 3) {
+                return std::nullopt;
+            }
+            const auto high = digits.find(internal::to_lower(raw[i + 1]));
+            const auto low = digits.find(internal::to_lower(raw[i + 2]));
+            if (high == std::string_view::npos || low == std::string_view::npos) {
+                return std::nullopt;
+            }
+            decoded += static_cast<char>(high * 16 + low);
+            i += 2;
+        }
+    }
+    return decoded;
+}
+
 void fuzz_texts(std::string_view input) {
     // In memory of its own, so that a sanitizer sees a read too far.
     const std::vector<char> block(input.begin(), input.end());
@@ -167,6 +167,7 @@ void fuzz_texts(std::string_view input) {
     check_length(text);
     check_query(text);
     check_skipping(text);
+    check_file_texts(text);
 }
 
 }  // namespace miniss::fuzz
