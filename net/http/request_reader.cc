@@ -218,6 +218,9 @@ void request_reader::consume() noexcept {
     _parser.reset();
     _chunks.reset();
     _current = temporary_buffer<char>();
+    if (_piece.empty()) {  // Nor is its buffer kept from others.
+        _piece = temporary_buffer<char>();
+    }
     clear_and_shrink(_held);
     clear_and_shrink(_content);
     clear_and_shrink(_trailers);

@@ -34,7 +34,7 @@ class Dump(unittest.TestCase):
             # They keep no buffers.
             lent = re.findall(r": (\d+) of 1024 receive buffers are lent; ", text)
             self.assertEqual(len(lent), 2 if program.BACKEND == "io_uring" else 0, text)
-            self.assertTrue(all(int(count) <= 2 for count in lent), text)
+            self.assertTrue(all(int(count) == 0 for count in lent), text)
             self.assertRegex(text, r" 1 x signal <- \S*apps/httpd/main\.cc:\d+", text)
             self.assertEqual(peers[0].ask("GET", "/").status, 200)
             for peer in peers:
