@@ -11,7 +11,7 @@ FUNCTION_LINES_MAX = 60
 HEART = re.compile(
     r"core/(this_shard|task|future_state|promise|future|continuation|loop|io_backend|reactor|"
     r"uring_(backend|buffer_ring|cancels))\.(hh|cc)|timer/timer\w*\.(hh|cc)|smp/(spsc_queue|doorbell|mailbox|smp)\.(hh|cc)")
-HEART_CODE_LINES_MAX = 3100
+HEART_CODE_LINES_MAX = 3120
 
 # These cost every user of a header hundreds of milliseconds, or tie him to a dependency.
 BANNED_IN_HEADERS = re.compile(
