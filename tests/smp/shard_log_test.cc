@@ -133,7 +133,7 @@ TEST_CASE("dump_tasks() does not wait for stderr", "[log][dump]") {
     });
     pipe.close_writing_end();
     reader.join();
-    CHECK(count_of(said, "miniss: shard 0: ") == 1);
+    CHECK(count_of(said, "tasks wait, ") == 1);
 }
 
 TEST_CASE("run() ends although nobody ever reads its log", "[log]") {
