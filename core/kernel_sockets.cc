@@ -71,16 +71,14 @@ public:
         }
     }
 
-    // What the call returned, or -errno.
-    int result_of(ssize_t sent) noexcept {
-        if (sent >= 0) {
-            return static_cast<int>(sent);
+    // What the call returned, or -errno. The peer may also go after some of `wanted` was sent.
+    int result_of(ssize_t sent, std::size_t wanted) noexcept {
+        const int error = sent < 0 ? errno : 0;
+        if (error == EPIPE || (error == 0 && static_cast<std::size_t>(sent) < wanted)) {
+            const timespec at_once{};
+            while (::sigtimedwait(&_pipe_only, nullptr, &at_once) == -1 && errno == EINTR) {}
         }
-        const int error = errno;
-        const timespec at_once{};
-        while (error == EPIPE && ::sigtimedwait(&_pipe_only, nullptr, &at_once) == -1 &&
-               errno == EINTR) {}
-        return -error;
+        return error != 0 ? -error : static_cast<int>(sent);
     }
 };
 
@@ -190,12 +188,13 @@ int kernel_sockets::send_file(int fd, int file, std::uint64_t offset,
     }
     flagless_send here(fd, _sockets_block);
     auto from = static_cast<off_t>(offset);
-    return here.result_of(::sendfile(fd, file, &from, size_bytes));
+    return here.result_of(::sendfile(fd, file, &from, size_bytes), size_bytes);
 }
 
 int kernel_sockets::send_from_pipe(int fd, int pipe, std::size_t size_bytes) noexcept {
     flagless_send here(fd, _sockets_block);
-    return here.result_of(::splice(pipe, nullptr, fd, nullptr, size_bytes, SPLICE_F_NONBLOCK));
+    return here.result_of(::splice(pipe, nullptr, fd, nullptr, size_bytes, SPLICE_F_NONBLOCK),
+                          size_bytes);
 }
 
 // Nothing can be done about an error, and the descriptor is gone even then (close(2)).

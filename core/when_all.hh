@@ -50,7 +50,7 @@ private:
     }
     template <typename... F>
     bool waits_for_any(std::tuple<F...>& futures) noexcept {
-        return std::apply([this](F&... each) { return (waits_for(each) || ...); }, futures);
+        return std::apply([&](F&... each) { return (waits_for(each) || ...); }, futures);
     }
     template <typename F>
     bool waits_for_any(std::vector<F>& futures) noexcept {

@@ -30,10 +30,10 @@ struct app_config {
 // the environment; else from the file that --config names; else it has its default. In the
 // environment the program's own --some-option is NAME_SOME_OPTION, after the program's name, and
 // those that every program has begin with MINISS_, like MINISS_SMP. The file has lines like
-// `some-option = 7`. What is not known there, and variables that begin with MINISS_ and are none
-// of these, are refused, and so is an option that is given twice in one place, and a number that is
-// too large or no number for its variable. Of the program's own variables unknown ones are nobody's
-// business: orchestrators set some after the names of services.
+// `some-option = 7`. What is not known there is refused, and so is an option that is given twice in
+// one place, and a number that is too large or no number for its variable. Unknown variables of the
+// environment are nobody's business: orchestrators set some after the names of services. A flag may
+// be repeated.
 //
 // On SIGUSR1 the program prints what waits on its shards, see core/dump_tasks.hh.
 //

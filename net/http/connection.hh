@@ -91,7 +91,7 @@ private:
     future<> carry(gather_list&& pieces, bool now) override;
     std::optional<future<>> carry_file(const file& source, std::uint64_t offset,
                                        std::size_t size_bytes) override;
-    future<> carried(future<> sent);
+    future<> carried(future<> sent, bool (*breaks)(const std::exception_ptr&));
     future<> write_streamed(reply&& answer, const reply_context& context);
     future<> streamed(future<> written);
     future<stop_iteration> handler_failed(std::exception_ptr error);

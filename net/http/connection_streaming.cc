@@ -11,15 +11,18 @@ namespace miniss::http::internal {
 
 namespace {
 
-bool is_of_peer(const std::exception_ptr& error) {
+// Whether sending a file failed because of the file. All else is the peer's doing.
+bool is_of_file(const std::exception_ptr& error) {
     try {
         std::rethrow_exception(error);
     } catch (const std::system_error& failure) {
         switch (failure.code().value()) {
-        case EPIPE:       // It has closed, or we have ended the connection.
-        case ECONNRESET:  // It has reset it.
-        case ETIMEDOUT:   // It has gone without a word.
-        case ECANCELED:   // The connection was dropped while a file was sent.
+        case ENODATA:  // It has become shorter.
+        case EIO:
+        case EBADF:
+        case EINVAL:  // Its kind cannot be sent.
+        case EMFILE:  // There was no descriptor for a pipe.
+        case ENFILE:
             return true;
         default:
             return false;
@@ -139,12 +142,13 @@ future<> connection::wait_for_head() noexcept {
 }
 
 future<> connection::carry(gather_list&& pieces, bool now) {
-    return carried(wait_for_head().then([this, pieces = std::move(pieces), now]() mutable {
+    auto sent = wait_for_head().then([this, pieces = std::move(pieces), now]() mutable {
         _streaming->sending = true;
         enter(phase::send);
         auto written = _out.write(std::move(pieces));
         return now ? written.then([this] { return _out.flush(); }) : std::move(written);
-    }));
+    });
+    return carried(std::move(sent), [](const std::exception_ptr&) { return true; });
 }
 
 std::optional<future<>> connection::carry_file(const file& source, std::uint64_t offset,
@@ -153,7 +157,7 @@ std::optional<future<>> connection::carry_file(const file& source, std::uint64_t
     if (!socket) {
         return std::nullopt;
     }
-    return carried(wait_for_head().then(
+    auto sent = wait_for_head().then(
         [this, socket = std::move(socket), &source, offset, size_bytes]() mutable {
             _streaming->sending = true;
             enter(phase::send);
@@ -161,19 +165,21 @@ std::optional<future<>> connection::carry_file(const file& source, std::uint64_t
                 [socket = std::move(socket), &source, offset, size_bytes]() mutable {
                     return socket.send_file(source, offset, size_bytes);
                 });
-        }));
+        });
+    return carried(std::move(sent),
+                   [](const std::exception_ptr& error) { return !is_of_file(error); });
 }
 
-// Sending a file may also fail because of the file.
-future<> connection::carried(future<> sent) {
-    return sent.then_wrapped([this](future<> ended) {
+// Afterwards nothing more can be sent if the error `breaks` the connection.
+future<> connection::carried(future<> sent, bool (*breaks)(const std::exception_ptr&)) {
+    return sent.then_wrapped([this, breaks](future<> ended) {
         _streaming->sending = false;
         go_on_streaming();
         if (!ended.failed()) {
             return ended;
         }
         auto error = ended.get_exception();
-        _streaming->broken |= is_of_peer(error);
+        _streaming->broken |= breaks(error);
         return make_exception_future<>(std::move(error));
     });
 }
