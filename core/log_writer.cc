@@ -30,6 +30,14 @@ constexpr int looks_max = 10;
 // All that it calls is here; what the process gives its threads by default may be a lot.
 constexpr std::size_t stack_bytes = std::size_t(256) * 1024;
 
+// What is written at once. Whole lines where that is possible: so what others write to the same
+// pipe does not end up within a line (pipe(7): up to PIPE_BUF bytes stay together).
+std::string_view first_piece(std::string_view text) noexcept {
+    text = text.substr(0, piece_bytes_max);
+    const std::size_t last = text.rfind('\n');
+    return last == text.npos ? text : text.substr(0, last + 1);
+}
+
 // True once stderr takes bytes, or an error instead of them; false after `milliseconds`.
 bool wait_for_stderr(int milliseconds) noexcept {
     pollfd out{STDERR_FILENO, POLLOUT, 0};
@@ -68,7 +76,7 @@ void internal::bring_to_stderr(std::string_view lines) noexcept {
 bool internal::write_to_stderr(std::string_view text, const std::atomic<bool>& stopping) noexcept {
     for (int looks_left = looks_max; !text.empty();) {
         if (wait_for_stderr(look_every_milliseconds)) {
-            text.remove_prefix(write_some(text.substr(0, piece_bytes_max)));
+            text.remove_prefix(write_some(first_piece(text)));
             looks_left = looks_max;
         } else if (stopping.load() && --looks_left == 0) {
             return false;
@@ -189,7 +197,7 @@ private:
     // Gives the room back piece by piece: stderr may be slow.
     void write_from(log_buffer& source, std::string_view text) noexcept {
         while (!text.empty() && !given_up) {
-            const auto piece = text.substr(0, piece_bytes_max);
+            const auto piece = first_piece(text);
             write(piece);
             source.pop(piece.size());
             text.remove_prefix(piece.size());
