@@ -68,7 +68,7 @@ class Program:
     """A running program; killed at the end of a `with` if it has not ended by then."""
 
     def __init__(self, *command, before_exec=None):
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen([str(each) for each in command], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.errors,
                                         preexec_fn=before_exec)
@@ -101,8 +101,9 @@ class Program:
         return line.decode()
 
     def read_errors(self):
-        self.errors.seek(0)
-        return self.errors.read()
+        # The program writes where the file's offset is, which is ours as well: not to be moved.
+        file = self.errors.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
 
     def send_signal(self, number):
         os.kill(self.pid, number)
