@@ -189,7 +189,8 @@ steady_clock::time_point reactor::next_deadline() noexcept {
 // CPU. Asking the pollers takes a few nanoseconds; the backend may need a system call, and the
 // clock takes as long as several looks: so these come after every few. True if work has come in.
 bool reactor::look_again(steady_clock::time_point idle_since) noexcept {
-    if (_typical_wait > _options.idle_poll_time) {
+    // To look through waits of nearly that time would cost more than to sleep does.
+    if (_typical_wait > _options.idle_poll_time / 4) {
         return false;
     }
     constexpr int looks_per_reading = 8;

@@ -34,8 +34,8 @@ protected:
 
 // How a reactor differs from the default.
 struct reactor_options {
-    // How long it looks for new work before it sleeps, where the last waits were shorter than
-    // that. Zero: sleep at once.
+    // How long it looks for new work before it sleeps, where the last waits were shorter than a
+    // quarter of that. Zero: sleep at once.
     std::chrono::nanoseconds idle_poll_time{20'000};
 
     // For tests. Not zero: the order of ready tasks and the moments of preemption are drawn from a
