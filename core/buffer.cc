@@ -1,5 +1,6 @@
 #include <miniss/core/buffer.hh>
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
 
@@ -12,22 +13,20 @@ namespace {
 // Sits in front of the bytes it owns. Small ones are made and freed as often as tasks are, so their
 // memory comes from where that of tasks does.
 class heap_owner final : public buffer_owner {
-    // 0 if it came from operator new.
-    std::uint32_t _listed_bytes;
+    // The size of that memory, or, of all that is too large for the lists, one that is.
+    std::uint32_t _memory_bytes;
 
     void free_memory() noexcept override {
-        const std::size_t listed_bytes = _listed_bytes;
+        const std::size_t memory_bytes = _memory_bytes;
         this->~heap_owner();
-        if (listed_bytes != 0) {
-            free_task_memory(this, listed_bytes);
-        } else {
-            ::operator delete(static_cast<void*>(this));
-        }
+        free_task_memory(this, memory_bytes);
     }
 
 public:
-    explicit heap_owner(std::size_t listed_bytes) noexcept
-        : _listed_bytes(static_cast<std::uint32_t>(listed_bytes)) {}
+    explicit heap_owner(std::size_t memory_bytes) noexcept
+        : _memory_bytes(
+              static_cast<std::uint32_t>(std::min(memory_bytes, free_lists::block_bytes_max + 1))) {
+    }
 };
 
 // Sits behind the bytes it owns, so that they can begin where they must.
@@ -50,10 +49,8 @@ public:
 }  // namespace
 
 owned_memory allocate_buffer(std::size_t size_bytes) {
-    const std::size_t bytes = sizeof(heap_owner) + size_bytes;
-    const bool listed = bytes <= free_lists::block_bytes_max;
-    void* memory = listed ? allocate_task_memory(bytes) : ::operator new(bytes);
-    auto* owner = ::new (memory) heap_owner(listed ? bytes : 0);
+    const std::size_t memory_bytes = sizeof(heap_owner) + size_bytes;
+    auto* owner = ::new (allocate_task_memory(memory_bytes)) heap_owner(memory_bytes);
     return {reinterpret_cast<char*>(owner + 1), owner};
 }
 

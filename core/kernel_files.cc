@@ -68,10 +68,6 @@ struct caller {
     }
 };
 
-}  // namespace
-
-namespace {
-
 constexpr std::size_t page_bytes = 4096;  // Or a part of one, where they are larger.
 
 // Whether all pages are there; some may still be on their way from the disk.

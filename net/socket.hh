@@ -52,9 +52,8 @@ public:
     // written to the output must be flushed, and nothing written until the future is ready.
     //
     // Errors: std::system_error as for a write; EIO and so on of the file; ENODATA if it ends
-    // before
-    //         the part does; EMFILE. The peer then has less than it was to get, so the output has
-    //         ended.
+    //         before the part does; EMFILE. The peer then has less than it was to get, so the
+    //         output has ended.
     // Cost:   seven short system calls and one that does the work for up to 128 KiB that the kernel
     //         has in memory: files below 16 KiB or so are better read and written. What is not in
     //         memory is fetched elsewhere, which costs 20 µs for each 64 KiB beside what the disk

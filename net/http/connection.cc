@@ -73,7 +73,7 @@ parse_result connection::read_request() {
     }
     request asked = reader.current();
     _now->route = _server._routes.find(asked);
-    if (reader.is_complete()) {  // So it stays where it is.
+    if (reader.is_complete()) {  // Its bytes stay where they are.
         _now->asked = asked;
         return head;
     }
@@ -153,10 +153,7 @@ future<reply> connection::ask_handler() {
         return start_streaming();
     }
     if (!_now->asked) {
-        _now->asked.emplace(_now->reader.current());
-        if (_now->route != nullptr) {
-            _now->asked->set_route(_now->route->path);
-        }
+        _now->ask_current();
     }
     if (_now->route == nullptr) {
         return make_ready_future<reply>(_server._routes.refuse(*_now->asked));
@@ -243,7 +240,7 @@ future<stop_iteration> connection::refuse(const refusal& why) {
     context.date = date();
     context.method = _now->reader.method();
     if (!_now->asked && _now->reader.has_head()) {
-        _now->asked.emplace(_now->reader.current());
+        _now->ask_current();
     }
     return send(make_error_reply(why.code, why.rule), context);
 }

@@ -46,8 +46,7 @@ public:
 
 future<reply> connection::start_streaming() {
     _now->reader.hold_head();
-    _now->asked.emplace(_now->reader.current());
-    _now->asked->set_route(_now->route->path);
+    _now->ask_current();
     _streaming = std::make_unique<streaming>();
     _streaming->content = input_stream<char>(std::make_unique<content_source>(*this));
     const auto start = [this] {

@@ -21,6 +21,14 @@ struct exchange {
     std::uint64_t passed_over_bytes = 0;
 
     explicit exchange(const limits& bounds) noexcept : reader(bounds) {}
+
+    // What is being answered is the reader's request, with its bytes where they are now.
+    void ask_current() noexcept {
+        asked.emplace(reader.current());
+        if (route != nullptr) {
+            asked->set_route(route->path);
+        }
+    }
 };
 
 }  // namespace miniss::http::internal

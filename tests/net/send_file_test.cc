@@ -28,18 +28,21 @@ std::string make_file(const scratch_directory& scratch, const std::string& bytes
     return path;
 }
 
-// A connected socket of ours, a plain one at the other end, and an open file.
+// A connected socket of ours, a plain one at the other end, and an open file of these bytes.
 struct sending {
     real_shard& shard;
+    scratch_directory scratch;
+    std::string path;
     raw_peer peer;
     connected_socket socket;
     file source;
 
-    sending(real_shard& of, const std::string& path, std::pair<int, int> ends = make_socketpair())
+    sending(real_shard& of, const std::string& bytes, std::pair<int, int> ends = make_socketpair())
         : shard(of),
+          path(make_file(scratch, bytes)),
           peer(ends.first),
           socket(adopt_socket(of.backend(), non_blocking(ends.second))) {
-        source = shard.run([&path] { return open_file(path, open_flags::ro); });
+        source = shard.run([this] { return open_file(path, open_flags::ro); });
     }
     // As each backend makes its own sockets.
     int non_blocking(int fd) const {
@@ -66,9 +69,8 @@ struct sending {
 TEST_CASE("a part of a file arrives whole, between what is written before and behind it",
           "[send_file]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
-    scratch_directory scratch;
     const std::string bytes = distinct_bytes(700'000);
-    sending here(shard, make_file(scratch, bytes));
+    sending here(shard, bytes);
     const auto [offset, size_bytes] = GENERATE(std::pair(0u, 700'000u), std::pair(0u, 0u),
                                                std::pair(1u, 1u), std::pair(12'345u, 300'000u));
     auto out = here.socket.output();
@@ -87,9 +89,8 @@ TEST_CASE("a part of a file arrives whole, between what is written before and be
 TEST_CASE("what is in memory is sent without a pipe; what is not, or not known to be, through one",
           "[send_file]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
-    scratch_directory scratch;
     const std::string bytes = distinct_bytes(5'000'000);
-    sending here(shard, make_file(scratch, bytes));
+    sending here(shard, bytes);
     const int fd = here.source.fd();
     if (!is_in_memory(fd, 0, bytes.size())) {
         WARN("not tested: the file system does not say what is in memory");
@@ -132,10 +133,8 @@ TEST_CASE("a file goes on where the connection stopped it, in every simulated wo
 
 TEST_CASE("a file that has become shorter fails, and ends the output", "[send_file]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
-    scratch_directory scratch;
-    const std::string path = make_file(scratch, distinct_bytes(100'000));
-    sending here(shard, path);
-    REQUIRE(::truncate(path.c_str(), 70'000) == 0);
+    sending here(shard, distinct_bytes(100'000));
+    REQUIRE(::truncate(here.path.c_str(), 70'000) == 0);
     const auto ended = here.start(0, 100'000);
     shard.run_until([&] { return here.peer.ended(); });
     CHECK(here.peer.received().size() == 70'000);
@@ -175,8 +174,7 @@ TEST_CASE("a disk that fails while a file is sent fails the sending", "[send_fil
 
 TEST_CASE("a peer that goes away ends the sending of a file, and no signal comes", "[send_file]") {
     real_shard shard(GENERATE(from_range(backends_to_test())));
-    scratch_directory scratch;
-    sending here(shard, make_file(scratch, distinct_bytes(5'000'000)));
+    sending here(shard, distinct_bytes(5'000'000));
     const auto ended = here.start(0, 5'000'000);
     here.run_some_turns();
     CHECK(!ended->has_value());  // The peer reads nothing.
@@ -190,8 +188,7 @@ TEST_CASE("a sending that waits ends with the output, or when the socket is drop
     const std::size_t before = descriptor_count();
     {
         real_shard shard(GENERATE(from_range(backends_to_test())));
-        scratch_directory scratch;
-        sending here(shard, make_file(scratch, distinct_bytes(5'000'000)));
+        sending here(shard, distinct_bytes(5'000'000));
         const auto ended = here.start(0, 5'000'000);
         here.run_some_turns();
         const bool drops = GENERATE(false, true);
