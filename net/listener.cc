@@ -1,6 +1,8 @@
 #include <miniss/net/listener.hh>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <cerrno>
 #include <deque>
@@ -205,6 +207,12 @@ void server_socket::abort_accept() noexcept {
     if (_queue != nullptr) {
         _queue->abort();
     }
+}
+
+// What is accepted inherits it. Unix sockets know no such thing.
+void server_socket::set_nodelay(bool nodelay) {
+    (void)_queue->backend().sockets().set_option(_queue->fd(), IPPROTO_TCP, TCP_NODELAY,
+                                                 nodelay ? 1 : 0);
 }
 
 socket_address server_socket::local_address() const noexcept {

@@ -47,6 +47,10 @@ public:
     // The same, but drops them. An accept() that waits fails.
     void abort_accept() noexcept;
 
+    // Whether those that are let in from now on send small pieces at once; see
+    // connected_socket::set_nodelay(), which costs a system call for each of them.
+    void set_nodelay(bool nodelay);
+
     // With the port that the kernel chose, if it was asked for 0.
     socket_address local_address() const noexcept;
 

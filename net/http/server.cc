@@ -47,6 +47,7 @@ void server::start(server_socket listener) { start(std::move(listener), bare_str
 
 void server::start(server_socket listener, stream_maker make_stream) {
     _listener = std::move(listener);
+    _listener.set_nodelay(true);
     _make_stream = std::move(make_stream);
     run_in_background("HTTP accept", accept_all(_work.hold()));
 }
@@ -80,7 +81,6 @@ future<stop_iteration> server::accept_one(const gate::holder& inside) {
 void server::serve(connected_socket peer, gate::holder inside) {
     std::unique_ptr<byte_stream> stream;
     try {
-        peer.set_nodelay(true);
         stream = _make_stream(std::move(peer));
     } catch (const std::bad_alloc&) {
         throw;

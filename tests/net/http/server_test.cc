@@ -1,6 +1,9 @@
 // Tests of a server as a whole: how many it serves, and how it stops.
 #include <miniss/net/http/server.hh>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <cerrno>
 
 #include <miniss/tests/net/errors.hh>
@@ -71,6 +74,26 @@ TEST_CASE("without a descriptor the server goes on with those it serves, then ta
     for (auto& each : waiting) {
         CHECK(each.reply().code == 200);
     }
+}
+
+TEST_CASE("replies leave at once, for which no connection costs a system call", "[server]") {
+    real_shard shard(GENERATE(from_range(backends_to_test())));
+    const routes table;
+    server served(table, {});
+    auto listener = listen(socket_address::parse("127.0.0.1:0"));
+    const auto address = listener.local_address();
+    int nodelay = 0;
+    served.start(std::move(listener), [&nodelay](connected_socket&& peer) {
+        const int fd = peer.release();
+        socklen_t value_bytes = sizeof nodelay;
+        CHECK(::getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &value_bytes) == 0);
+        return adopt_connection(fd).stream();
+    });
+    auto client = http_client<real_shard>(shard, address);
+    CHECK(client.get("/").code == 404);
+    CHECK(nodelay != 0);
+    client.close();
+    shard.run([&] { return served.stop(steady_clock::now()); });
 }
 
 TEMPLATE_TEST_CASE("stop() of a server that serves nobody is ready soon", "[server]", test_shard,
