@@ -3,6 +3,7 @@
 Every script here is run as `SCRIPT HTTPD [TEST...]`; hello and echo are expected beside httpd. The
 environment may name the backend to test: MINISS_TEST_BACKEND=io_uring|epoll.
 """
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -134,6 +135,12 @@ class Program:
 
     def descriptor_count(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def descriptors(self):
+        """What it has open, as the kernel calls it; but what it has just closed."""
+        for place in pathlib.Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                yield os.readlink(place)
 
     def cpu_seconds_over(self, seconds):
         """What it uses from now on."""
