@@ -79,6 +79,14 @@ bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
+int count_of(const std::string& part, const std::string& text) {
+    int count = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+        ++count;
+    }
+    return count;
+}
+
 }  // namespace
 
 TEST_CASE("a task that holds its shard is reported with its place and a stack", "[stall]") {
@@ -88,11 +96,9 @@ TEST_CASE("a task that holds its shard is reported with its place and a stack", 
     shard.run([&detector] { return hold_later(detector); });
     const std::string text = printed.take();
     INFO(text);
-    CHECK(detector.stall_count() == 1);
-    CHECK(detector.report_count() == 1);
     CHECK(has(text, "miniss: shard 0 has been held for "));
     const internal::location_text place(code_location::current(__FILE__, line_of_attachment));
-    CHECK(has(text, std::string("by what comes from ") + place.c_str() + '\n'));
+    CHECK(count_of(std::string("by what comes from ") + place.c_str() + '\n', text) == 1);
     CHECK(has(text, "(+0x"));  // A frame, for addr2line.
 }
 
@@ -139,15 +145,9 @@ TEST_CASE("only so many stalls are reported in a minute, and the others are coun
             return sleep(1ms).then([&left_count] { return stop_iteration(--left_count == 0); });
         });
     });
-    CHECK(detector.stall_count() == 4);
+    CHECK(detector.stall_count() >= 4);  // A busy machine may hold it once more.
     CHECK(detector.report_count() == 2);
-    std::size_t line_count = 0;
-    const std::string text = printed.take();
-    for (auto at = text.find("held for"); at != std::string::npos;
-         at = text.find("held for", at + 1)) {
-        ++line_count;
-    }
-    CHECK(line_count == 2);
+    CHECK(count_of("held for", printed.take()) == 2);
 }
 
 TEST_CASE("a detector rests while its shards sleep", "[stall]") {
@@ -166,14 +166,17 @@ TEST_CASE("a detector rests while its shards sleep", "[stall]") {
 }
 
 TEST_CASE("a shard that comes round is not reported, however busy", "[stall]") {
-    stall_detector detector({.limit = 50ms});
+    stall_detector detector({.limit = 500ms});  // On a busy machine others have their turn first.
     watched_shard shard(detector);
-    shard.run([] {
-        const auto end = std::chrono::steady_clock::now() + 200ms;
-        return do_until([end] { return std::chrono::steady_clock::now() >= end; },
-                        [] { return make_ready_future<>(); });
+    shard.run([&detector] {
+        const auto end = std::chrono::steady_clock::now() + patience;
+        return do_until(
+            [&detector, end] {
+                return detector.look_count() >= 5 || std::chrono::steady_clock::now() >= end;
+            },
+            [] { return make_ready_future<>(); });
     });
-    CHECK(detector.look_count() > 0);
+    CHECK(detector.look_count() >= 5);
     CHECK(detector.stall_count() == 0);
 }
 
