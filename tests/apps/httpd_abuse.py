@@ -13,7 +13,7 @@ from http_client import Connection, NoReply, ask, request
 
 MIB = 1024 * 1024
 # An answer on a machine that is busy with tests; without trouble it takes less than a millisecond.
-QUICK = 1 if not program.SANITIZED else 10
+QUICK = 4 if not program.SANITIZED else 10
 IDLE_COUNT = 10_000 if not program.SANITIZED else 1_000
 SHORT_COUNT = int(os.environ.get("MINISS_TEST_SHORT_CONNECTIONS", 5_000))
 HALF_COUNT = 2_000 if not program.SANITIZED else 500
