@@ -22,4 +22,14 @@ inline bool runs_in_fiber() noexcept {
     return this_shard != nullptr && this_shard->running_fiber != nullptr;
 }
 
+// Suspends the fiber that runs until `pending` is ready. Not inlined, as it would weigh on every
+// place where a result is taken.
+template <typename Future>
+[[gnu::noinline, gnu::cold]] void wait_in_fiber(Future& pending, code_location where) noexcept {
+    MINISS_ASSERT(pending.available() || runs_in_fiber());
+    fiber& waiter = *this_shard->running_fiber;
+    waiter.await(pending, where);
+    waiter.suspend();
+}
+
 }  // namespace miniss::internal

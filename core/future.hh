@@ -65,10 +65,7 @@ public:
     // (core/thread.hh). Elsewhere requires available().
     void wait(code_location where = code_location::current()) noexcept {
         if (!available()) [[unlikely]] {
-            MINISS_ASSERT(available() || internal::runs_in_fiber());
-            internal::fiber& waiter = *this_shard->running_fiber;
-            waiter.await(*this, where);
-            waiter.suspend();
+            internal::wait_in_fiber(*this, where);
         }
     }
 
@@ -108,10 +105,7 @@ public:
                                                                  _state.origin());
         }
         using continuation = internal::then_continuation<T, std::decay_t<Func>>;
-        auto* waiter = new continuation(std::forward<Func>(func), where);
-        auto result = waiter->get_future();
-        wait_with(*waiter);
-        return result;
+        return attach<continuation>(std::forward<Func>(func), where);
     }
 
     // Calls func(elements...) once there is a tuple.
@@ -131,10 +125,7 @@ public:
             return internal::invoke_at(where, std::forward<Func>(func), std::move(*this));
         }
         using continuation = internal::wrapped_continuation<T, std::decay_t<Func>>;
-        auto* waiter = new continuation(std::forward<Func>(func), where);
-        auto result = waiter->get_future();
-        wait_with(*waiter);
-        return result;
+        return attach<continuation>(std::forward<Func>(func), where);
     }
 
     // Calls func(error) if there is one; what it returns takes the place of the value.
@@ -143,6 +134,9 @@ public:
     future handle_exception(Func&& func, code_location where = code_location::current()) noexcept {
         if (_state.has_value()) {
             return std::move(*this);
+        }
+        if (_state.failed() && !internal::deferred_by_chance()) {
+            return internal::invoke_at(where, std::forward<Func>(func), _state.take_error());
         }
         return then_wrapped(
             [func = std::forward<Func>(func), where](future ready) mutable -> future {
@@ -246,7 +240,7 @@ public:
     // into waiter.state, and the waiter is scheduled.
     void wait_with(internal::waiting_task<T>& waiter) noexcept {
         if (_state.available()) {
-            waiter.state = std::move(_state);
+            waiter.state.receive(std::move(_state));
             schedule(waiter);
             return;
         }
@@ -307,7 +301,6 @@ public:
     void forward_to(internal::promise_base<T>&& target) noexcept {
         if (_state.available()) {
             target.deliver(std::move(_state));
-            target._state = nullptr;
             return;
         }
         MINISS_ASSERT(_promise != nullptr);  // Otherwise this future was used before.
@@ -322,6 +315,16 @@ public:
 private:
     future() noexcept = default;
     explicit future(internal::future_state<T>&& state) noexcept : _state(std::move(state)) {}
+
+    // The future of a new link of the chain, which waits for this one. A function of its own, as
+    // then the future that it returns is made where its caller wants it.
+    template <typename Continuation, typename Func>
+    auto attach(Func&& func, code_location where) noexcept {
+        auto* waiter = new Continuation(std::forward<Func>(func), where);
+        auto result = waiter->get_future();
+        wait_with(*waiter);
+        return result;
+    }
 
     void detach() noexcept {
         if (_promise != nullptr) {

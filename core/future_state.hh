@@ -58,7 +58,7 @@ public:
     bool taken() const noexcept { return _status == status::taken; }
 
     const code_location& origin() const noexcept { return _origin; }
-    void set_origin(code_location origin) noexcept { _origin = origin; }
+    void set_origin(const code_location& origin) noexcept { _origin = origin; }
 
     template <typename... A>
     void set_value(A&&... args) {
@@ -68,7 +68,7 @@ public:
     }
 
     // `origin` is where the error came from, if what the result was to come from is not known.
-    void set_error(std::exception_ptr error, code_location origin = {}) noexcept {
+    void set_error(std::exception_ptr&& error, code_location origin = {}) noexcept {
         MINISS_ASSERT(pending());
         MINISS_ASSERT(error != nullptr);
         if (!_origin.known()) {
@@ -76,6 +76,12 @@ public:
         }
         ::new (static_cast<void*>(&_error)) std::exception_ptr(std::move(error));
         _status = status::error;
+    }
+
+    // Takes over a result that is there.
+    void receive(future_state&& result) noexcept {
+        MINISS_ASSERT(pending());
+        move_from(result);
     }
 
     const value_type& value() const noexcept {

@@ -88,7 +88,7 @@ public:
         }
     }
 
-    void deliver_error(std::exception_ptr error, code_location origin) noexcept {
+    void deliver_error(std::exception_ptr&& error, code_location origin) noexcept {
         if (_state != nullptr) {
             _state->set_error(std::move(error), origin);
             wake_reader();
@@ -100,7 +100,7 @@ public:
     // Delivers a result that is there.
     void deliver(future_state<T>&& result) noexcept {
         if (_state != nullptr) {
-            *_state = std::move(result);
+            _state->receive(std::move(result));
             wake_reader();
         } else if (result.failed()) {
             report_ignored_failure(result.take_error(), result.origin());
@@ -228,8 +228,11 @@ private:
     // A failure that was set while nobody had the future, and still nobody has.
     void report_unread() noexcept {
         if (_own.failed()) [[unlikely]] {
-            internal::report_ignored_failure(_own.take_error(), _own.origin());
+            report();
         }
+    }
+    [[gnu::cold, gnu::noinline]] void report() noexcept {
+        internal::report_ignored_failure(_own.take_error(), _own.origin());
     }
 };
 

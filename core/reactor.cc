@@ -36,8 +36,6 @@ reactor& engine() noexcept {
     return *this_shard->loop;
 }
 
-void schedule(task& work) noexcept { engine().schedule(work); }
-
 bool internal::time_slice_is_over() noexcept { return engine().slice_is_over(); }
 
 bool internal::draw_deferral() noexcept {
@@ -52,12 +50,14 @@ reactor::reactor(shard_context& context, io_backend& backend, reactor_options op
       _now(backend.now()),
       _random_state(options.shuffle_seed) {
     context.loop = this;
+    context.ready = &_ready;
 }
 
 reactor::~reactor() {
     MINISS_ASSERT(_ready.empty());  // run() returns only when nothing is left.
     forget_waiting();
     _context.loop = nullptr;
+    _context.ready = nullptr;
 }
 
 void reactor::run() noexcept {

@@ -2,6 +2,7 @@
 // shard. Everything that waits in a run queue is a task.
 #pragma once
 
+#include <miniss/core/assert.hh>
 #include <miniss/core/checked_build.hh>
 #include <miniss/core/task_memory.hh>
 
@@ -92,7 +93,10 @@ public:
 };
 
 // Queues `work` behind everything that is ready to run on this shard.
-void schedule(task& work) noexcept;
+inline void schedule(task& work) noexcept {
+    MINISS_ASSERT(this_shard != nullptr);  // Otherwise: not on a shard.
+    this_shard->ready->push_back(work);
+}
 
 namespace internal {
 

@@ -10,6 +10,7 @@ namespace miniss {
 class log_buffer;
 class reactor;
 class mailbox;
+class task_list;
 class timer_service;
 
 namespace internal {
@@ -42,6 +43,8 @@ struct shard_context {
     code_location running = {};
     // The ends of the list of tasks that wait for a future, the latest first.
     internal::task_link waiting{&waiting, &waiting};
+    // Those that are ready to run; the reactor's.
+    task_list* ready = nullptr;
     reactor* loop = nullptr;
     timer_service* timers = nullptr;
     mailbox* mail = nullptr;
