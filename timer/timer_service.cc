@@ -15,11 +15,6 @@ std::int64_t nanoseconds_of(TimePoint moment) noexcept {
 
 }  // namespace
 
-timer_service& local_timers() noexcept {
-    MINISS_ASSERT(this_shard != nullptr && this_shard->timers != nullptr);
-    return *this_shard->timers;
-}
-
 bool internal::arm_steady(expiring& node) noexcept {
     timer_service& timers = local_timers();
     if (timers.stopped()) {

@@ -68,6 +68,9 @@ inline manual_clock::time_point timer_service::now<manual_clock>() const noexcep
 }
 
 // This shard's.
-timer_service& local_timers() noexcept;
+inline timer_service& local_timers() noexcept {
+    MINISS_ASSERT(this_shard != nullptr && this_shard->timers != nullptr);
+    return *this_shard->timers;
+}
 
 }  // namespace miniss

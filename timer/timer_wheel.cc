@@ -20,9 +20,21 @@ unsigned timer_wheel::bucket_of(std::int64_t expiry) const noexcept {
     const std::uint64_t digits = static_cast<std::uint64_t>(expiry) ^ sign_bit;
     const std::uint64_t difference = static_cast<std::uint64_t>(expiry ^ _now);
     const unsigned highest_bit = 63U - static_cast<unsigned>(std::countl_zero(difference));
-    const unsigned level = highest_bit / digit_bits;
-    const unsigned slot = static_cast<unsigned>(digits >> (level * digit_bits)) % slot_count;
-    return level * slot_count + slot;
+    const unsigned bits_below = highest_bit / digit_bits * digit_bits;
+    const unsigned slot = static_cast<unsigned>(digits >> bits_below) % slot_count;
+    return bits_below * (slot_count / digit_bits) + slot;
+}
+
+// The bucket of that number, to which a node with this expiry is about to be added.
+timer_wheel::bucket& timer_wheel::filled_bucket(unsigned index, std::int64_t expiry) noexcept {
+    bucket& filled = _buckets[index];
+    if (filled.nodes.empty()) {
+        filled.earliest = expiry;
+        _occupied[index / word_bits] |= std::uint64_t{1} << (index % word_bits);
+    } else {
+        filled.earliest = std::min(filled.earliest, expiry);
+    }
+    return filled;
 }
 
 // The one with the earliest nodes, or bucket_count.
@@ -53,10 +65,7 @@ void timer_wheel::insert(timer_node& node) noexcept {
         return;
     }
     const unsigned index = bucket_of(node.expiry);
-    bucket& target = _buckets[index];
-    target.earliest = target.nodes.empty() ? node.expiry : std::min(target.earliest, node.expiry);
-    target.nodes.push_back(node);
-    _occupied[index / word_bits] |= std::uint64_t{1} << (index % word_bits);
+    filled_bucket(index, node.expiry).nodes.push_back(node);
     _quiet_until = std::min(_quiet_until, start_of(index));
 }
 
@@ -65,19 +74,19 @@ void timer_wheel::enter_buckets(std::int64_t now, timer_list& expired) noexcept 
     if (!std::is_sorted(_due.begin(), _due.end(), expires_earlier)) {
         _due.sort(expires_earlier);
     }
-    expired.splice(expired.end(), _due);
     unsigned index = first_bucket();
     for (; index != bucket_count && start_of(index) <= now; index = first_bucket()) {
         // Going no further than the earliest node at once keeps them in order.
         bucket& entered = _buckets[index];
         _now = std::min(now, entered.earliest);
         while (!entered.nodes.empty()) {
-            timer_node& node = entered.nodes.front();
-            entered.nodes.pop_front();
-            insert(node);
+            const std::int64_t expiry = entered.nodes.front().expiry;
+            timer_list& nearer =
+                expiry <= _now ? _due : filled_bucket(bucket_of(expiry), expiry).nodes;
+            nearer.splice(nearer.end(), entered.nodes, entered.nodes.begin());
         }
-        expired.splice(expired.end(), _due);
     }
+    expired.splice(expired.end(), _due);
     _now = now;
     _quiet_until =
         index == bucket_count ? std::numeric_limits<std::int64_t>::max() : start_of(index);

@@ -79,6 +79,7 @@ private:
 
     void enter_buckets(std::int64_t now, timer_list& expired) noexcept;
     unsigned bucket_of(std::int64_t expiry) const noexcept;
+    bucket& filled_bucket(unsigned index, std::int64_t expiry) noexcept;
     unsigned first_bucket() noexcept;
     std::int64_t start_of(unsigned index) const noexcept;
 
