@@ -74,7 +74,7 @@ public:
     // Whether shards get reactor_options::provokes.
     inline static bool provokes = false;
 
-    explicit sim_world(std::uint64_t seed) noexcept : _seed(seed), _random(seed) {}
+    explicit sim_world(std::uint64_t seed) noexcept;
     ~sim_world();
     sim_world(const sim_world&) = delete;
     sim_world& operator=(const sim_world&) = delete;
