@@ -54,7 +54,7 @@ TEST_CASE("two threads that sleep between all steps never sleep on what has come
         doorbell bell{backend};
         alignas(cache_line_bytes) std::atomic<int> ball{0};
     };
-    constexpr int throw_count = 20'000;
+    constexpr int throw_count = 2'000;
     player players[2];
     const auto play = [](player& self, player& other) {
         for (int i = 1; i <= throw_count; ++i) {
