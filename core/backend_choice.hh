@@ -4,11 +4,10 @@
 #include <memory>
 #include <string>
 
-#include <miniss/core/io_backend.hh>
-
 namespace miniss {
 
 class blocking_threads;
+class io_backend;
 
 enum class backend_kind { automatic, io_uring, epoll };
 

@@ -1,10 +1,10 @@
 // One shard's event loop.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include <miniss/core/io_backend.hh>
+#include <miniss/core/reactor_options.hh>
 #include <miniss/core/shard_pulse.hh>
 #include <miniss/core/task.hh>
 
@@ -30,21 +30,6 @@ public:
 
 protected:
     ~poller() = default;
-};
-
-// How a reactor differs from the default.
-struct reactor_options {
-    // How long it looks for new work before it sleeps, where the last waits were shorter than a
-    // quarter of that. Zero: sleep at once.
-    std::chrono::nanoseconds idle_poll_time{20'000};
-
-    // For tests. Not zero: the order of ready tasks and the moments of preemption are drawn from a
-    // generator with this seed.
-    std::uint64_t shuffle_seed = 0;
-
-    // For tests that have a seed, to make it harder for them: some seeds preempt at every possible
-    // point, and in a checked build tasks find ready futures pending now and then.
-    bool provokes = false;
 };
 
 // Runs the tasks of one shard, and sleeps when there is nothing to do.

@@ -1,7 +1,6 @@
 // Waiting for several futures at once.
 #pragma once
 
-#include <algorithm>
 #include <tuple>
 #include <vector>
 
@@ -67,8 +66,12 @@ bool all_available(const std::tuple<F...>& futures) noexcept {
 }
 template <typename F>
 bool all_available(const std::vector<F>& futures) noexcept {
-    return std::all_of(futures.begin(), futures.end(),
-                       [](const F& each) { return each.available(); });
+    for (const F& each : futures) {
+        if (!each.available()) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // Gives them back once all are ready.

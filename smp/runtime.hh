@@ -7,7 +7,7 @@
 
 #include <miniss/core/backend_choice.hh>
 #include <miniss/core/future.hh>
-#include <miniss/core/reactor.hh>
+#include <miniss/core/reactor_options.hh>
 #include <miniss/smp/topology.hh>
 
 namespace miniss {

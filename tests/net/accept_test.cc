@@ -1,6 +1,7 @@
 // Tests of accept(): who waits where, who comes out at a stop, and running out of descriptors.
 #include <miniss/net/listener.hh>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <miniss/tests/net/descriptors.hh>

@@ -18,6 +18,10 @@ constexpr int first_descriptor = 1'000'000;
 
 }  // namespace
 
+// Not in the header, where every test would compile all that a network is made of.
+sim_network::sim_network(sim_clock& clock, sim_random& random) noexcept
+    : _clock(clock), _random(random) {}
+
 sim_network::sim_socket& sim_network::socket_of(int fd) {
     const auto found = _sockets.find(fd);
     MINISS_ASSERT(found != _sockets.end());  // Otherwise: closed, or never opened.

@@ -53,7 +53,7 @@ class sim_network final : public socket_calls {
 public:
     network_options options;  // May be changed at any time.
 
-    sim_network(sim_clock& clock, sim_random& random) noexcept : _clock(clock), _random(random) {}
+    sim_network(sim_clock& clock, sim_random& random) noexcept;
 
     // For tests: the network loses the connection of `fd`, and both sides get ECONNRESET.
     void cut(int fd) noexcept;

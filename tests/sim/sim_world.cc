@@ -24,7 +24,6 @@ sim_shard::sim_shard(sim_world& its_world, unsigned id, std::uint64_t shuffle_se
       loop(context, backend, options_with(shuffle_seed)),
       timers(loop) {}
 
-// Not in the header, where every test would compile all that a network is made of.
 sim_world::sim_world(std::uint64_t seed) noexcept : _seed(seed), _random(seed) {}
 
 sim_shard& sim_world::add_shard() {
