@@ -42,8 +42,8 @@ public:
     static_files(const std::string& directory, blocking_runner run_blocking)
         : _tree(directory), _run_blocking(std::move(run_blocking)) {}
 
-    // For a route: `path` is what stands behind its prefix, still percent-encoded, so with "/*"
-    // it is *asked.parameter("*"). The request must be a GET or HEAD.
+    // For a route: `path` is what stands behind its prefix, still percent-encoded, so with `"/*"`
+    // it is `*asked.parameter("*")`. The request must be a GET or HEAD.
     future<reply> answer(const request& asked, std::string_view path);
 
 private:
