@@ -173,7 +173,8 @@ struct app_template::implementation {
                 throw std::runtime_error("in " + config_file + ": no option is called " +
                                          item.fullname());
             }
-            if (!seen.insert(option).second) {
+            const bool is_list = option->get_items_expected_max() > 1;
+            if (!seen.insert(option).second && !is_list) {
                 throw std::runtime_error("in " + config_file + ": " + item.fullname() +
                                          " is given twice");
             }

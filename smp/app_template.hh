@@ -33,7 +33,7 @@ struct app_config {
 // `some-option = 7`. What is not known there is refused, and so is an option that is given twice in
 // one place, and a number that is too large or no number for its variable. Unknown variables of the
 // environment are nobody's business: orchestrators set some after the names of services. A flag may
-// be repeated.
+// be repeated, and so may an option that takes a list.
 //
 // On SIGUSR1 the program prints what waits on its shards, see core/dump_tasks.hh.
 //

@@ -119,6 +119,17 @@ class Sources(Options):
                            hint="--header-bytes")
         self.check_refused("--idle-time", "3s", "--idle-time", "3s", hint="--idle-time")
 
+    def test_repeated(self):
+        """Lists may be spread over the lines of a file, and a flag may be there more than once."""
+        self.assertEqual(self.hello("--no-pin", "--smp", "1", "--no-pin"), 1)
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("logger-log-level = first=warn\nsmp = 1\nlogger-log-level = second=warn\n")
+            config.flush()
+            status, output, errors = program.run(ECHO, "--config", config.name, "--help-loggers")
+        self.assertEqual((status, output), (0, "echo\nminiss\n"))
+        for name in ["first", "second"]:
+            self.assertIn(f"no logger is called {name} yet", errors)
+
     def test_log_levels(self):
         """Levels and names are checked, and the loggers there are can be listed."""
         self.check_refused("--log-level", "loud", hint="loud")
