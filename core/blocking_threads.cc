@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/log_rescue.hh>
 #include <miniss/core/signals_blocked.hh>
 
 namespace miniss {
@@ -109,6 +110,7 @@ bool blocking_threads::shared::start_thread() noexcept {
 
 void blocking_threads::shared::live(unsigned number) noexcept {
     (void)pthread_setname_np(pthread_self(), ("miniss/pool-" + std::to_string(number)).c_str());
+    const internal::rescue_stack stack;
     at_start(number);
     std::unique_lock held(lock);
     while (true) {

@@ -2,10 +2,13 @@
 
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <new>
 
 #include <miniss/core/log_writer.hh>
 
@@ -59,7 +62,7 @@ void internal::rescue_log(const log_writer* of) noexcept {
         wanted.sa_handler = SIG_DFL;
     } else {
         wanted.sa_sigaction = miniss_rescue_log;
-        wanted.sa_flags = SA_SIGINFO | static_cast<int>(SA_RESETHAND);
+        wanted.sa_flags = SA_SIGINFO | SA_ONSTACK | static_cast<int>(SA_RESETHAND);
     }
     for (const int number : deadly_signals) {
         struct sigaction present {};
@@ -67,6 +70,32 @@ void internal::rescue_log(const log_writer* of) noexcept {
             (of == nullptr ? is_ours(present) : is_usual(present))) {
             (void)::sigaction(number, &wanted, nullptr);
         }
+    }
+}
+
+// What the kernel itself needs, to keep the registers, depends on the CPU.
+internal::rescue_stack::rescue_stack() noexcept {
+    stack_t present{};
+    if (::sigaltstack(nullptr, &present) != 0 || (present.ss_flags & SS_DISABLE) == 0) {
+        return;
+    }
+    constexpr std::size_t ours_bytes = std::size_t{16} * 1024;
+    const long of_kernel_bytes = ::sysconf(_SC_MINSIGSTKSZ);
+    const std::size_t size_bytes =
+        ours_bytes + static_cast<std::size_t>(std::max(of_kernel_bytes, 0L));
+    _memory.reset(new (std::nothrow) std::byte[size_bytes]);
+    if (_memory == nullptr) {
+        return;
+    }
+    const stack_t wanted{.ss_sp = _memory.get(), .ss_flags = 0, .ss_size = size_bytes};
+    (void)::sigaltstack(&wanted, nullptr);
+}
+
+internal::rescue_stack::~rescue_stack() {
+    if (_memory != nullptr) {
+        stack_t none{};
+        none.ss_flags = SS_DISABLE;
+        (void)::sigaltstack(&none, nullptr);
     }
 }
 

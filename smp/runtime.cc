@@ -12,6 +12,7 @@
 #include <thread>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/log_rescue.hh>
 #include <miniss/core/log_writer.hh>
 #include <miniss/core/signals_blocked.hh>
 #include <miniss/smp/alien.hh>
@@ -78,6 +79,7 @@ private:
 // The parts of one shard, in the order in which they need each other. Made, used and destroyed on
 // the shard's own thread, which plays the shard as long as it is there.
 struct shard {
+    internal::rescue_stack stack;
     shard_context context;
     std::unique_ptr<io_backend> backend;
     reactor loop;

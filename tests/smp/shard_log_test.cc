@@ -31,10 +31,25 @@ std::size_t count_of(const std::string& text, const std::string& part) {
     return count;
 }
 
+// Without end, but for the compiler.
+unsigned fill_stack(unsigned depth) {
+    volatile unsigned char frame[4096];
+    frame[depth % sizeof frame] = static_cast<unsigned char>(depth);
+    return depth == ~0U ? 0 : fill_stack(depth + 1) + frame[depth % sizeof frame];
+}
+
+// At once: before the log has been written by itself.
+void overflow_stack() {
+    const rlimit small{256 * 1024, RLIM_INFINITY};
+    ::setrlimit(RLIMIT_STACK, &small);
+    (void)fill_stack(0);
+}
+
 // What the lines of a process say that ends with `signal`, or, if that is 0, by exit().
 std::string last_words(int signal, const std::function<void()>& end) {
     int ends[2] = {-1, -1};
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    REQUIRE(::fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);  // So that much is left to write.
     const pid_t child = ::fork();
     if (child == 0) {
         const rlimit no_core{0, 0};
@@ -46,7 +61,7 @@ std::string last_words(int signal, const std::function<void()>& end) {
         run(tested_shards(1), [&end] {
             static logger log("dying");
             for (int i = 0; i < 1000; ++i) {
-                log.info("{} end", i);
+                log.info("{:0>150} end", i);
             }
             end();
         });
@@ -154,6 +169,7 @@ TEST_CASE("a process that ends in the middle writes its log first", "[log]") {
     CHECK(is_whole(last_words(SIGABRT, [] { std::abort(); })));
     CHECK(is_whole(last_words(SIGSEGV, [] { (void)::raise(SIGSEGV); })));
     CHECK(is_whole(last_words(SIGILL, [] { __builtin_trap(); })));
+    CHECK(is_whole(last_words(SIGSEGV, [] { overflow_stack(); })));
 }
 
 TEST_CASE("signals that kill do again what they did before once run() has returned", "[log]") {
