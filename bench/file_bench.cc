@@ -34,8 +34,10 @@ public:
         _path = std::string(wanted == nullptr ? "/var/tmp" : wanted) + "/miniss-bench-XXXXXX";
         const int fd = ::mkstemp(_path.data());
         const std::string bytes(block_bytes * block_count, 'x');
-        const bool whole = fd >= 0 && ::write(fd, bytes.data(), bytes.size()) ==
-                                          static_cast<ssize_t>(bytes.size());
+        const bool whole =
+            fd >= 0 &&
+            ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+            ::fdatasync(fd) == 0;  // Not while it is measured.
         ::close(fd);
         if (!whole) {
             ::unlink(_path.c_str());
@@ -54,7 +56,7 @@ public:
 
 enum class direction { read, write };
 enum class order { sequential, random };
-enum class caching { buffered, direct };
+enum class caching { buffered, direct, registered };
 
 // Blocks of one file, `depth` of them at a time.
 template <direction Direction, order Order>
@@ -66,9 +68,12 @@ class transfer {
     std::vector<temporary_buffer<char>> _lanes;
 
 public:
-    transfer(file target, count rounds) : _file(std::move(target)), _left_count(rounds) {
+    transfer(file target, caching how, count rounds)
+        : _file(std::move(target)), _left_count(rounds) {
         for (count i = 0; i < depth; ++i) {
-            _lanes.push_back(temporary_buffer<char>::aligned(block_bytes, block_bytes));
+            _lanes.push_back(how == caching::registered
+                                 ? _file.make_buffer(block_bytes)
+                                 : temporary_buffer<char>::aligned(block_bytes, block_bytes));
             std::fill_n(_lanes.back().get_write(), block_bytes, 'y');
         }
     }
@@ -110,9 +115,9 @@ private:
 template <direction Direction, order Order, caching Caching>
 future<count> move_blocks(trial& each) {
     constexpr auto flags = Direction == direction::read ? open_flags::ro : open_flags::wo;
-    const auto open = Caching == caching::direct ? open_file_dma : open_file;
+    const auto open = Caching == caching::buffered ? open_file : open_file_dma;
     return open(scratch_file::path(), flags, {}).then([&each](file opened) {
-        return do_with(transfer<Direction, Order>(opened, each.rounds),
+        return do_with(transfer<Direction, Order>(opened, Caching, each.rounds),
                        [&each](auto& blocks) {
                            each.start();
                            return blocks.run();
@@ -192,5 +197,9 @@ int main(int argc, char** argv) {
                               {"randread_direct", blocks<read, random, direct>},
                               {"write_direct", blocks<write, sequential, direct>},
                               {"randwrite_direct", blocks<write, random, direct>},
+                              {"read_registered", blocks<read, sequential, registered>},
+                              {"randread_registered", blocks<read, random, registered>},
+                              {"write_registered", blocks<write, sequential, registered>},
+                              {"randwrite_registered", blocks<write, random, registered>},
                           });
 }

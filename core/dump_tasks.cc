@@ -109,6 +109,16 @@ std::size_t count_waiting(const shard_context& shard) {
     return count;
 }
 
+std::string describe(const pool_statistics& pool) {
+    const std::string of = pool.piece_count == 0 ? "" : " of " + std::to_string(pool.piece_count);
+    return std::string(pool.name) + " of " + std::to_string(pool.piece_bytes) +
+           " bytes: " + std::to_string(pool.held_count()) + of + " held, " +
+           std::to_string(pool.held_count_max) + " at most; " + std::to_string(pool.taken_count) +
+           " taken, " + std::to_string(pool.returned_count) + " given back; " +
+           std::to_string(pool.missed_count) + " times there was none to spare, " +
+           std::to_string(pool.starved_count) + " times somebody waited for one\n";
+}
+
 }  // namespace
 
 std::string describe_tasks(const shard_context& shard) {
@@ -133,20 +143,22 @@ std::string describe_tasks(const shard_context& shard) {
     return text;
 }
 
-std::string describe_receive_buffers(const shard_context& shard) {
-    const auto found = shard.loop->backend().receive_buffers();
-    if (found.buffer_count == 0) {
-        return {};
+std::string describe_pools(const shard_context& shard) {
+    std::vector<pool_statistics> all = shard.loop->backend().pools();
+    for (std::size_t i = 0; i < internal::free_lists::list_count; ++i) {
+        all.push_back(shard.free_memory.statistics(i));
     }
-    return "miniss: shard " + std::to_string(shard.id) + ": " + std::to_string(found.lent_count) +
-           " of " + std::to_string(found.buffer_count) + " receive buffers are lent; " +
-           std::to_string(found.filled_count) + " came filled, " +
-           std::to_string(found.copied_count) + " of them copied; " +
-           std::to_string(found.starved_count) + " receives found none\n";
+    std::string text;
+    for (const pool_statistics& each : all) {
+        if (each.taken_count != 0 || each.returned_count != 0) {
+            text += "miniss: shard " + std::to_string(shard.id) + ": " + describe(each);
+        }
+    }
+    return text;
 }
 
 void dump_tasks() noexcept {
-    internal::bring_to_stderr(describe_tasks(*this_shard) + describe_receive_buffers(*this_shard));
+    internal::bring_to_stderr(describe_tasks(*this_shard) + describe_pools(*this_shard));
 }
 
 }  // namespace miniss

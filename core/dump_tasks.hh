@@ -8,7 +8,7 @@
 
 namespace miniss {
 
-// Prints to stderr what describe_tasks() and describe_receive_buffers() say of this shard, and so
+// Prints to stderr what describe_tasks() and describe_pools() say of this shard, and so
 // does SIGUSR1 for all shards of a program that is an app_template. No shard of run() waits for who
 // reads that, see core/log.hh.
 // Shard: any.
@@ -34,12 +34,13 @@ void dump_tasks() noexcept;
 // Cost: a pass over all tasks that wait, some 100 ns each.
 std::string describe_tasks(const shard_context& shard);
 
-// Whether the buffers that the shard's backend receives into suffice, see
-// receive_buffer_statistics; nothing where it has none:
+// Who holds memory of the shard's pools, and whether they suffice (see pool_statistics). A line for
+// each pool that was used: for each size of task memory, for the buffers that the backend receives
+// into, and for those of direct I/O, as far as it has them:
 //
-//     miniss: shard 0: 12 of 1024 receive buffers are lent; 5000 came filled, 3 of them copied; 0
-//     receives found none
-std::string describe_receive_buffers(const shard_context& shard);
+//     miniss: shard 0: receive buffers of 4096 bytes: 12 of 1024 held, 40 at most; 5000 taken, 4988
+//     given back; 3 times there was none to spare, 0 times somebody waited for one
+std::string describe_pools(const shard_context& shard);
 
 namespace internal {
 

@@ -138,8 +138,10 @@ struct read_call : read_transfer {
         : read_transfer(of, where, size), into(memory) {}
 
     file_request request() const noexcept {
-        return {
-            read_request{file->fd(), into + done_bytes, wanted_bytes - done_bytes, next_offset()}};
+        char* const rest = into + done_bytes;
+        const std::size_t rest_bytes = wanted_bytes - done_bytes;
+        return {read_request{file->fd(), rest, rest_bytes, next_offset(),
+                             file->knows(rest, rest_bytes)}};
     }
 };
 
@@ -176,8 +178,10 @@ struct write_call : write_transfer {
         : write_transfer(of, where, memory.size()), owned(std::move(memory)), from(owned.get()) {}
 
     file_request request() const noexcept {
-        return {
-            write_request{file->fd(), from + done_bytes, wanted_bytes - done_bytes, next_offset()}};
+        const char* const rest = from + done_bytes;
+        const std::size_t rest_bytes = wanted_bytes - done_bytes;
+        return {write_request{file->fd(), rest, rest_bytes, next_offset(),
+                              file->knows(rest, rest_bytes)}};
     }
 };
 
@@ -278,6 +282,15 @@ file file::borrow(int fd) {
     return file(*opened);
 }
 
+temporary_buffer<char> file::make_buffer(std::size_t size_bytes) const {
+    if (_file->buffers != nullptr) {
+        if (auto known = _file->buffers->take(size_bytes)) {
+            return known;
+        }
+    }
+    return temporary_buffer<char>::aligned(_file->memory_alignment, size_bytes);
+}
+
 future<std::size_t> file::dma_read(std::uint64_t offset, char* into,
                                    std::size_t size_bytes) const noexcept {
     return start_when(readable_op{fd()}, read_call(_file, offset, into, size_bytes));
@@ -289,7 +302,7 @@ future<temporary_buffer<char>> file::dma_read(std::uint64_t offset,
     const std::size_t before = offset % alignment;
     const std::size_t whole_bytes = (before + size_bytes + alignment - 1) / alignment * alignment;
     try {
-        auto buffer = temporary_buffer<char>::aligned(_file->memory_alignment, whole_bytes);
+        auto buffer = make_buffer(whole_bytes);
         return start_when(readable_op{fd()},
                           buffer_read_call(_file, std::move(buffer), offset, before, size_bytes));
     } catch (const std::bad_alloc&) {

@@ -113,6 +113,13 @@ public:
     unsigned disk_read_dma_alignment() const noexcept { return _file->offset_alignment; }
     unsigned disk_write_dma_alignment() const noexcept { return _file->offset_alignment; }
 
+    // Memory whose address suits direct I/O of this file. On io_uring it comes, up to 64 KiB at a
+    // time, from a pool that the kernel knows, which makes reads and writes from and to it cheaper;
+    // once that is empty, and otherwise, from the heap: see file_buffer_pool. What dma_read() and
+    // the streams of files make for themselves comes from there, too.
+    // Throws std::bad_alloc.
+    temporary_buffer<char> make_buffer(std::size_t size_bytes) const;
+
     // Reads as many bytes; fewer only where the file ends. A pipe gives what it has.
     // Lifetime: `into` must stay valid until the future is ready.
     // Errors:   EINVAL if they are not aligned.

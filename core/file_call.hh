@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include <miniss/core/assert.hh>
+#include <miniss/core/file_buffer_pool.hh>
 #include <miniss/core/file_request.hh>
 #include <miniss/core/future.hh>
 #include <miniss/core/io_backend.hh>
@@ -98,6 +99,8 @@ public:
     // Of direct I/O; 1 if it is buffered.
     unsigned memory_alignment = 1;
     unsigned offset_alignment = 1;
+    // Where memory for that comes from; null if it is buffered, or there is none.
+    file_buffer_pool* buffers = nullptr;
 
     open_file(io_backend& backend, int fd) noexcept : _backend(backend), _fd(fd) {}
     open_file(const open_file&) = delete;
@@ -114,6 +117,9 @@ public:
     io_backend& backend() noexcept { return _backend; }
     int fd() const noexcept { return _fd; }
     bool closed() const noexcept { return _closed; }
+    bool knows(const void* bytes, std::size_t size_bytes) const noexcept {
+        return buffers != nullptr && buffers->holds(bytes, size_bytes);
+    }
 
     // Once nothing is under way any more.
     future<> close() noexcept;

@@ -28,12 +28,14 @@ struct read_request {
     void* into;
     std::size_t size_bytes;
     std::uint64_t offset;
+    bool is_registered = false;  // The memory is the backend's file_buffers().
 };
 struct write_request {
     int fd;
     const void* from;
     std::size_t size_bytes;
     std::uint64_t offset;
+    bool is_registered = false;
 };
 // The same from and to several pieces of memory, at most piece_count_max (IOV_MAX).
 inline constexpr std::size_t piece_count_max = 1024;

@@ -156,7 +156,7 @@ private:
             return write(std::move(piece));
         }
         if (_buffer.empty() && !piece.empty()) {
-            _buffer = temporary_buffer<char>::aligned(_file.memory_dma_alignment(), _buffer_bytes);
+            _buffer = _file.make_buffer(_buffer_bytes);
         }
         const std::size_t fitting_bytes = std::min(piece.size(), _buffer_bytes - _used_bytes);
         if (fitting_bytes != 0) {

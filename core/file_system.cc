@@ -243,12 +243,15 @@ struct file::flags_call : plain_call {
         : use(of), set(to_set), cleared(to_clear) {}
     file_request request() const noexcept { return {flags_request{use->fd(), set, cleared}}; }
     int checked(int value) noexcept {
-        if (value != -EINVAL) {
-            return value;
+        if (value == -EINVAL) {
+            use->memory_alignment = 1;
+            use->offset_alignment = 1;
+            return 0;
         }
-        use->memory_alignment = 1;
-        use->offset_alignment = 1;
-        return 0;
+        if (value >= 0 && set == O_DIRECT && use->memory_alignment <= file_buffer_pool::alignment) {
+            use->buffers = use->backend().file_buffers();
+        }
+        return value;
     }
 };
 

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <new>
 
 #include <miniss/core/checked_build.hh>
 
-namespace miniss::internal {
+namespace miniss {
+
+struct pool_statistics;
+
+namespace internal {
 
 // A list for each size that is a multiple of `granule_bytes`. Blocks come from operator new one by
 // one, so any shard may keep what another has allocated.
@@ -19,16 +24,27 @@ class free_lists {
     struct list {
         block* first = nullptr;
         unsigned free_places = blocks_max;
+        std::uint64_t reused_count = 0;
+        std::uint64_t refused_count = 0;
+    };
+    // Counted when a list is empty. The blocks that it did not have, less those that it refused,
+    // are all in use then.
+    struct misses {
+        std::uint64_t count = 0;
+        std::int64_t held_count_max = 0;
     };
 
     static constexpr std::size_t granule_bytes = 32;
-    static constexpr std::size_t list_count = 32;
-
-    list _lists[list_count];
 
 public:
+    static constexpr std::size_t list_count = 32;
     static constexpr std::size_t block_bytes_max = granule_bytes * list_count;
 
+private:
+    list _lists[list_count];
+    misses _misses[list_count];
+
+public:
     // How many blocks a list keeps at most, all lists together 4.2 MiB; what comes beyond goes back
     // to operator delete. To be changed before the first list is made: none where every allocation
     // shall show.
@@ -51,14 +67,18 @@ public:
         if (taken != nullptr) [[likely]] {
             blocks.first = taken->next;
             ++blocks.free_places;
+            ++blocks.reused_count;
+            return taken;
         }
-        return taken;
+        note_miss(number_of(bytes));
+        return nullptr;
     }
 
     // Keeps a block. False, and nothing done, if there are enough of its size already.
     bool keep(void* memory, std::size_t bytes) noexcept {
         list& blocks = list_of(bytes);
         if (blocks.free_places == 0) [[unlikely]] {
+            ++blocks.refused_count;
             return false;
         }
         --blocks.free_places;
@@ -66,8 +86,15 @@ public:
         return true;
     }
 
+    // Of a list, the first of which has the smallest blocks. Held are those that were taken here
+    // and not given back here.
+    pool_statistics statistics(std::size_t list_number) const noexcept;
+
 private:
-    list& list_of(std::size_t bytes) noexcept { return _lists[(bytes - 1) / granule_bytes]; }
+    [[gnu::cold]] void note_miss(std::size_t list_number) noexcept;
+    static std::size_t number_of(std::size_t bytes) noexcept { return (bytes - 1) / granule_bytes; }
+    list& list_of(std::size_t bytes) noexcept { return _lists[number_of(bytes)]; }
 };
 
-}  // namespace miniss::internal
+}  // namespace internal
+}  // namespace miniss

@@ -9,14 +9,16 @@
 #include <span>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include <sys/socket.h>
 
 #include <miniss/core/buffer.hh>
-#include <miniss/core/receive_buffer_statistics.hh>
+#include <miniss/core/pool_statistics.hh>
 
 namespace miniss {
 
+class file_buffer_pool;
 struct file_request;
 
 // The clocks of this project; what they say comes from a backend.
@@ -166,7 +168,10 @@ public:
     virtual system_clock::time_point time_of_day() const noexcept = 0;
 
     virtual socket_calls& sockets() noexcept = 0;
-    virtual receive_buffer_statistics receive_buffers() const noexcept { return {}; }
+    // Memory that the kernel knows, for direct I/O; null where there is none.
+    virtual file_buffer_pool* file_buffers() noexcept { return nullptr; }
+    // Of its buffers, as far as it has any.
+    virtual std::vector<pool_statistics> pools() const { return {}; }
 
     // "io_uring", "epoll", …
     virtual const char* name() const noexcept = 0;

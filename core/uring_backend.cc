@@ -16,6 +16,7 @@
 #include <miniss/core/overloaded.hh>
 #include <miniss/core/uring_buffer_ring.hh>
 #include <miniss/core/uring_cancels.hh>
+#include <miniss/core/uring_file_buffers.hh>
 #include <miniss/core/uring_files.hh>
 
 namespace miniss {
@@ -72,13 +73,13 @@ class uring_backend final : public io_backend {
     ring_owner _owner;
     io_uring& _ring = _owner.ring;
     internal::uring_buffer_ring _buffers{_ring};
+    internal::uring_file_buffers _file_buffers{_ring};
     kernel_sockets _sockets{false};
     std::uint64_t _wake_count = 0;
     std::size_t _in_flight_count = 0;
     // Receives that ended because no buffer was free; they start again once one is.
     std::vector<io_completion*> _starved;
     std::vector<io_completion*> _starved_and_cancelled;
-    std::uint64_t _starved_count = 0;
     internal::uring_cancels _cancels;
     internal::blocking_file_ops _blocking;
 
@@ -161,10 +162,11 @@ public:
     steady_clock::time_point now() const noexcept override { return steady_clock::now(); }
     system_clock::time_point time_of_day() const noexcept override { return kernel_time_of_day(); }
     socket_calls& sockets() noexcept override { return _sockets; }
-    receive_buffer_statistics receive_buffers() const noexcept override {
-        auto found = _buffers.statistics();
-        found.starved_count = _starved_count;
-        return found;
+    file_buffer_pool* file_buffers() noexcept override { return _file_buffers.get(); }
+    std::vector<pool_statistics> pools() const override {
+        std::vector<pool_statistics> all{_buffers.use};
+        _file_buffers.add_statistics(all);
+        return all;
     }
     const char* name() const noexcept override { return "io_uring"; }
 
@@ -296,7 +298,7 @@ private:
             hand_over(waiter, std::move(result));
             return;
         }
-        _starved_count += result.value == -ENOBUFS ? 1 : 0;
+        _buffers.use.starved_count += result.value == -ENOBUFS ? 1 : 0;
         if (waiter.cancel_asked) {
             _cancels.forget(waiter);  // The kernel has nothing left to cancel.
             _starved_and_cancelled.push_back(&waiter);

@@ -48,27 +48,26 @@ uring_buffer_ring::uring_buffer_ring(io_uring& uring)
         ::munmap(_entries, entries_bytes + memory_bytes);
         throw std::system_error(-error, std::system_category(), "io_uring_register_buf_ring");
     }
-    _lent_count = buffer_count;
     for (unsigned id = 0; id < buffer_count; ++id) {
         _slots[id].ring = this;
         give_back(id);
     }
+    use.returned_count = 0;  // They were never taken.
 }
 
 uring_buffer_ring::~uring_buffer_ring() {
-    MINISS_ASSERT(_lent_count == 0);  // A temporary_buffer outlived its shard.
+    MINISS_ASSERT(use.held_count() == 0);  // A temporary_buffer outlived its shard.
     io_uring_unregister_buf_ring(&_uring, group);
     ::munmap(_entries, entries_bytes + memory_bytes);
 }
 
 temporary_buffer<char> uring_buffer_ring::take(std::uint16_t id, std::size_t size_bytes) noexcept {
-    ++_lent_count;
-    ++_filled_count;
+    use.note_taken();
     temporary_buffer<char> lent(memory_of(id), size_bytes, &_slots[id]);
-    if (_lent_count <= buffer_count / 4 * 3) {
+    if (use.held_count() <= buffer_count / 4 * 3) {
         return lent;
     }
-    ++_copied_count;
+    ++use.missed_count;
     try {
         return lent.clone();
     } catch (const std::bad_alloc&) {
@@ -77,7 +76,7 @@ temporary_buffer<char> uring_buffer_ring::take(std::uint16_t id, std::size_t siz
 }
 
 void uring_buffer_ring::give_back(unsigned id) noexcept {
-    --_lent_count;
+    ++use.returned_count;
     io_uring_buf_ring_add(_entries, memory_of(id), buffer_bytes, static_cast<std::uint16_t>(id),
                           io_uring_buf_ring_mask(buffer_count), 0);
     io_uring_buf_ring_advance(_entries, 1);

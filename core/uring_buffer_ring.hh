@@ -32,14 +32,14 @@ class uring_buffer_ring {
     io_uring_buf_ring* _entries = nullptr;
     char* _memory = nullptr;
     std::unique_ptr<slot[]> _slots;
-    unsigned _lent_count = 0;
-    std::uint64_t _filled_count = 0;
-    std::uint64_t _copied_count = 0;
 
 public:
     static constexpr std::uint16_t group = 0;
     static constexpr unsigned buffer_count = 1024;  // A power of two.
     static constexpr std::size_t buffer_bytes = 4096;
+
+    // Taken are those that came back with bytes; missed is where those were copied to the heap.
+    pool_statistics use{"receive buffers", buffer_bytes, buffer_count};
 
     // Throws std::system_error if the kernel refuses.
     explicit uring_buffer_ring(io_uring& uring);
@@ -50,11 +50,6 @@ public:
     // The first `size_bytes` of buffer `id`, which the kernel has filled. An empty result means
     // that there was no memory for the copy.
     temporary_buffer<char> take(std::uint16_t id, std::size_t size_bytes) noexcept;
-
-    // But for starved_count.
-    receive_buffer_statistics statistics() const noexcept {
-        return {buffer_count, _lent_count, _filled_count, _copied_count};
-    }
 
 private:
     char* memory_of(unsigned id) const noexcept { return _memory + id * buffer_bytes; }

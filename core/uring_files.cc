@@ -25,9 +25,15 @@ struct preparer {
     void operator()(const close_request& r) const noexcept { io_uring_prep_close(sqe, r.fd); }
     void operator()(const read_request& r) const noexcept {
         io_uring_prep_read(sqe, r.fd, r.into, length_of(r.size_bytes), r.offset);
+        if (r.is_registered) {
+            become_fixed(IORING_OP_READ_FIXED);
+        }
     }
     void operator()(const write_request& r) const noexcept {
         io_uring_prep_write(sqe, r.fd, r.from, length_of(r.size_bytes), r.offset);
+        if (r.is_registered) {
+            become_fixed(IORING_OP_WRITE_FIXED);
+        }
     }
     void operator()(const read_list_request& r) const noexcept {
         io_uring_prep_readv(sqe, r.fd, r.pieces, r.piece_count, r.offset);
@@ -61,6 +67,12 @@ struct preparer {
     void operator()(const flags_request&) const noexcept {}
     void operator()(const truncate_request&) const noexcept {}
     void operator()(const list_request&) const noexcept {}
+
+    // There is one registered buffer, number 0.
+    void become_fixed(std::uint8_t operation) const noexcept {
+        sqe->opcode = operation;
+        sqe->buf_index = 0;
+    }
 };
 
 }  // namespace

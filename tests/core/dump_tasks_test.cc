@@ -10,9 +10,11 @@
 #include <miniss/core/gate.hh>
 #include <miniss/core/location_text.hh>
 #include <miniss/core/semaphore.hh>
+#include <miniss/core/task_memory.hh>
 #include <miniss/core/when_all.hh>
 #include <miniss/tests/captured_stderr.hh>
 #include <miniss/tests/catch.hh>
+#include <miniss/tests/core/lists_keep.hh>
 #include <miniss/tests/test_shard.hh>
 #include <miniss/timer/sleep.hh>
 #include <miniss/timer/with_timeout.hh>
@@ -180,11 +182,22 @@ TEST_CASE("work goes on to be told of when nobody waits for it any more", "[dump
     CHECK(has(described(), "sleep <- work <- with_timeout"));  // The work goes on.
 }
 
+TEST_CASE("a dump tells what is held of the memory of tasks, for each size", "[dump]") {
+    const lists_keep some(4);
+    test_shard shard;
+    internal::free_task_memory(internal::allocate_task_memory(1000), 1000);
+    void* const held = internal::allocate_task_memory(1000);
+    CHECK(has(describe_pools(*this_shard),
+              "miniss: shard 0: blocks of task memory of 1024 bytes: 1 held, 1 at most; 2 taken, 1 "
+              "given back; 1 times there was none to spare, 0 times somebody waited for one\n"));
+    internal::free_task_memory(held, 1000);
+}
+
 TEST_CASE("dump_tasks() prints the same to stderr", "[dump]") {
     test_shard shard;
     auto end = sleep(1h).then([] {});
     captured_stderr captured;
     dump_tasks();
-    CHECK(captured.take() == described());
+    CHECK(captured.take() == described() + describe_pools(*this_shard));
     shard.run([&end] { return std::move(end); });
 }

@@ -8,6 +8,7 @@
 
 #include <miniss/core/coroutine.hh>
 #include <miniss/core/future.hh>
+#include <miniss/core/pool_statistics.hh>
 #include <miniss/tests/catch.hh>
 #include <miniss/tests/core/allocation_count.hh>
 #include <miniss/tests/core/lists_keep.hh>
@@ -22,6 +23,22 @@ namespace {
 struct alignas(64) aligned_work final : internal::in_task_memory {
     char bytes[64];
 };
+
+struct counts {
+    std::uint64_t taken;
+    std::uint64_t returned;
+    std::uint64_t missed;
+};
+
+// Of blocks of 200 bytes, of which ten were held at a time.
+void check_counts(const shard_context& shard, counts wanted) {
+    const pool_statistics found = shard.free_memory.statistics(199 / 32);
+    CHECK(found.piece_bytes == 224);
+    CHECK(found.taken_count == wanted.taken);
+    CHECK(found.returned_count == wanted.returned);
+    CHECK(found.missed_count == wanted.missed);
+    CHECK(found.held_count_max == 10);
+}
 
 future<int> later(promise<int>& source) { co_return co_await source.get_future() + 1; }
 
@@ -56,15 +73,18 @@ TEST_CASE("a shard keeps so many blocks and no more, and gives them back in the 
             blocks.push_back(allocate_task_memory(200));
         }
         const long live_with_all = live_allocation_count();
+        check_counts(here, {.taken = 10, .returned = 0, .missed = 10});
         for (void* block : blocks) {
             free_task_memory(block, 200);
         }
         CHECK(live_allocation_count() == live_with_all - 6);
+        check_counts(here, {.taken = 10, .returned = 10, .missed = 10});
         const allocations_since start;
         for (void*& block : blocks) {
             block = allocate_task_memory(200);
         }
         CHECK(start.count() == 6);
+        check_counts(here, {.taken = 20, .returned = 10, .missed = 16});
         for (void* block : blocks) {
             free_task_memory(block, 200);
         }
