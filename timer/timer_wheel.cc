@@ -28,12 +28,8 @@ unsigned timer_wheel::bucket_of(std::int64_t expiry) const noexcept {
 // The bucket of that number, to which a node with this expiry is about to be added.
 timer_wheel::bucket& timer_wheel::filled_bucket(unsigned index, std::int64_t expiry) noexcept {
     bucket& filled = _buckets[index];
-    if (filled.nodes.empty()) {
-        filled.earliest = expiry;
-        _occupied[index / word_bits] |= std::uint64_t{1} << (index % word_bits);
-    } else {
-        filled.earliest = std::min(filled.earliest, expiry);
-    }
+    filled.earliest = filled.nodes.empty() ? expiry : std::min(filled.earliest, expiry);
+    _occupied[index / word_bits] |= std::uint64_t{1} << (index % word_bits);
     return filled;
 }
 
