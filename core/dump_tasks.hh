@@ -39,7 +39,7 @@ std::string describe_tasks(const shard_context& shard);
 // into, and for those of direct I/O, as far as it has them:
 //
 //     miniss: shard 0: receive buffers of 4096 bytes: 12 of 1024 held, 40 at most; 5000 taken, 4988
-//     given back; 3 times there was none to spare, 0 times somebody waited for one
+//     given back; 0 times there was none to spare, 0 times somebody waited for one
 std::string describe_pools(const shard_context& shard);
 
 namespace internal {

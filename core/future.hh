@@ -138,14 +138,14 @@ public:
         if (_state.failed() && !internal::deferred_by_chance()) {
             return internal::invoke_at(where, std::forward<Func>(func), _state.take_error());
         }
-        return then_wrapped(
-            [func = std::forward<Func>(func), where](future ready) mutable -> future {
-                if (!ready.failed()) {
-                    return ready;
-                }
-                return internal::invoke_at(where, func, ready.get_exception());
-            },
-            where);
+        auto handle = [func = std::forward<Func>(func), where](future ready) mutable -> future {
+            if (!ready.failed()) {
+                return ready;
+            }
+            return internal::invoke_at(where, func, ready.get_exception());
+        };
+        return attach<internal::wrapped_continuation<T, decltype(handle)>>(std::move(handle),
+                                                                           where);
     }
 
     // The same for one type of error, E, where func takes an E&; others pass by.

@@ -178,6 +178,11 @@ int check(int result, const std::string& what) {
     return result;
 }
 
+// What is accepted inherits it. Unix sockets know no such thing.
+void pass_on_nodelay(socket_calls& calls, int fd, bool nodelay) {
+    (void)calls.set_option(fd, IPPROTO_TCP, TCP_NODELAY, nodelay ? 1 : 0);
+}
+
 void bind_and_listen(socket_calls& calls, int fd, const socket_address& local,
                      const listen_options& options) {
     const std::string what = "listen on " + local.to_string();
@@ -186,6 +191,9 @@ void bind_and_listen(socket_calls& calls, int fd, const socket_address& local,
         check(calls.set_option(fd, SOL_SOCKET, SO_REUSEPORT, options.reuse_port ? 1 : 0), what);
     }
     check(calls.bind(fd, local.data(), local.size()), what);
+    if (options.nodelay) {
+        pass_on_nodelay(calls, fd, true);
+    }
     check(calls.listen(fd, options.backlog), what);
 }
 
@@ -209,10 +217,8 @@ void server_socket::abort_accept() noexcept {
     }
 }
 
-// What is accepted inherits it. Unix sockets know no such thing.
 void server_socket::set_nodelay(bool nodelay) {
-    (void)_queue->backend().sockets().set_option(_queue->fd(), IPPROTO_TCP, TCP_NODELAY,
-                                                 nodelay ? 1 : 0);
+    pass_on_nodelay(_queue->backend().sockets(), _queue->fd(), nodelay);
 }
 
 socket_address server_socket::local_address() const noexcept {

@@ -14,6 +14,9 @@ struct listen_options {
     // SO_REUSEPORT: several sockets, one for each shard, share the address, and the kernel
     // spreads the connections over them.
     bool reuse_port = false;
+    // What is accepted sends small pieces at once, see connected_socket::set_nodelay(). Without a
+    // system call for each, as sockets inherit it.
+    bool nodelay = false;
     int backlog = 4096;  // The system's own limit (net.core.somaxconn) applies too.
 };
 
@@ -47,8 +50,7 @@ public:
     // The same, but drops them. An accept() that waits fails.
     void abort_accept() noexcept;
 
-    // Whether those that are let in from now on send small pieces at once; see
-    // connected_socket::set_nodelay(), which costs a system call for each of them.
+    // Changes listen_options::nodelay for those that the kernel lets in from now on.
     void set_nodelay(bool nodelay);
 
     // With the port that the kernel chose, if it was asked for 0.

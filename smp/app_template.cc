@@ -173,8 +173,9 @@ struct app_template::implementation {
                 throw std::runtime_error("in " + config_file + ": no option is called " +
                                          item.fullname());
             }
-            const bool is_list = option->get_items_expected_max() > 1;
-            if (!seen.insert(option).second && !is_list) {
+            // A flag takes none, and a list several.
+            const bool may_repeat = option->get_items_expected_max() != 1;
+            if (!seen.insert(option).second && !may_repeat) {
                 throw std::runtime_error("in " + config_file + ": " + item.fullname() +
                                          " is given twice");
             }

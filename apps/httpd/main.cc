@@ -41,7 +41,7 @@ void raise_descriptor_limit() {
 future<> start_all(worker_list& workers, const socket_address& local, const httpd::options& given,
                    const httpd::log_file& log) {
     workers[0] = std::make_unique<httpd::worker>(given, log);
-    server_socket first = listen(local, {.reuse_port = smp::count > 1});
+    server_socket first = listen(local, {.reuse_port = smp::count > 1, .nodelay = true});
     std::vector<int> duplicates;
     for (unsigned shard = 1; local.is_unix() && shard < smp::count; ++shard) {
         duplicates.push_back(first.duplicate());
@@ -51,7 +51,7 @@ future<> start_all(worker_list& workers, const socket_address& local, const http
         [&workers, &given, &log, local, duplicates = std::move(duplicates)] {
             const unsigned shard = this_shard_id();
             auto listener = local.is_unix() ? server_socket(duplicates[shard - 1])
-                                            : listen(local, {.reuse_port = true});
+                                            : listen(local, {.reuse_port = true, .nodelay = true});
             workers[shard] = std::make_unique<httpd::worker>(given, log);
             workers[shard]->start(std::move(listener));
         });

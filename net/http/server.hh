@@ -91,7 +91,8 @@ public:
 
     // Begins to accept and to answer. At most once. The server reads and writes the bytes of its
     // sockets, or whatever `make_stream` puts over them, such as TLS; if that throws, the
-    // connection is closed and the failure reported.
+    // connection is closed and the failure reported. Connections have TCP_NODELAY, but those that
+    // the kernel let in before only if the listener had: see listen_options.
     void start(server_socket listener);
     void start(server_socket listener, stream_maker make_stream);
 

@@ -123,7 +123,8 @@ class Sources(Options):
         """Lists may be spread over the lines of a file, and a flag may be there more than once."""
         self.assertEqual(self.hello("--no-pin", "--smp", "1", "--no-pin"), 1)
         with tempfile.NamedTemporaryFile("w") as config:
-            config.write("logger-log-level = first=warn\nsmp = 1\nlogger-log-level = second=warn\n")
+            config.write("logger-log-level = first=warn\nno-pin = true\nsmp = 1\n"
+                         "logger-log-level = second=warn\nno-pin = true\n")
             config.flush()
             status, output, errors = program.run(ECHO, "--config", config.name, "--help-loggers")
         self.assertEqual((status, output), (0, "echo\nminiss\n"))

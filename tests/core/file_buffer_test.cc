@@ -43,10 +43,16 @@ file open_direct(real_shard& shard, const std::string& path) {
     return shard.run([&path] { return open_file_dma(path, for_writing); });
 }
 
-// Not on epoll, nor where the file system does no direct I/O.
+// Not on epoll, nor where the file system does no direct I/O. Who is not root may have too little
+// memory that he may lock.
 bool has_pool(real_shard& shard, const file& opened) {
-    return shard.backend().name() == std::string_view("io_uring") &&
-           opened.disk_read_dma_alignment() != 1;
+    const bool is_possible = shard.backend().name() == std::string_view("io_uring") &&
+                             opened.disk_read_dma_alignment() != 1;
+    if (is_possible && opened.opened()->buffers == nullptr && ::geteuid() != 0) {
+        WARN("not tested with registered buffers: see ulimit -l");
+        return false;
+    }
+    return is_possible;
 }
 
 // Reads into memory, of which it says that the kernel knows it.
