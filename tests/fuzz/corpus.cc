@@ -135,6 +135,7 @@ const std::vector<std::string> chunks = {
     "1;a\r\nx\r\n1 ; b = \"c\\\"\" ;d=e\r\ny\r\n0;f\r\nA: b\r\nC:\td \r\n\r\n",
     "0\r\nContent-Length: 3\r\nHost: x\r\n\r\nabc",
     "fffffffffffffff\r\nabc",
+    "0000000000000000A\r\n0123456789\r\n0\r\n\r\n",
     "1 \r\na\r\n0\r\n\r\n",
     "1\r\nab\r\n0\r\n\r\n",
     "0\r\nA : b\r\n\r\n",

@@ -58,6 +58,7 @@ constexpr std::pair<std::string_view, std::string_view> stricter[] = {
     {"Content-Length and Transfer-Encoding", "Beast does when the coding is not chunked"},
     {"unknown transfer coding", "Beast leaves it to the user"},
     {"unknown expectation", "the same"},
+    {"chunk size is too long", "Beast takes any number of leading zeros"},
     {"malformed chunk extension", "Beast takes control bytes in quoted values"},
 };
 
