@@ -17,7 +17,6 @@ constexpr std::size_t large_count = 24;
 static_assert(small_bytes * small_count + large_bytes * large_count ==
               file_buffer_pool::memory_bytes);
 
-// Pages of its own.
 char* map_memory() {
     void* pages = ::mmap(nullptr, file_buffer_pool::memory_bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -14,8 +14,8 @@ struct listen_options {
     // SO_REUSEPORT: several sockets, one for each shard, share the address, and the kernel
     // spreads the connections over them.
     bool reuse_port = false;
-    // What is accepted sends small pieces at once, see connected_socket::set_nodelay(). Without a
-    // system call for each, as sockets inherit it.
+    // What is accepted sends small pieces at once. It inherits that, so it costs no system call,
+    // which connected_socket::set_nodelay() does.
     bool nodelay = false;
     int backlog = 4096;  // The system's own limit (net.core.somaxconn) applies too.
 };
