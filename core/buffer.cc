@@ -71,7 +71,7 @@ namespace miniss {
 
 namespace {
 
-class string_owner final : public buffer_owner {
+class string_owner final : public buffer_owner, public internal::in_task_memory {
     void free_memory() noexcept override { delete this; }
 
 public:
@@ -82,6 +82,9 @@ public:
 }  // namespace
 
 temporary_buffer<char> make_buffer(std::string&& text) {
+    if (text.size() <= std::string().capacity()) {  // It has no memory that could be taken over.
+        return temporary_buffer<char>::copy_of(text);
+    }
     auto* owner = new string_owner(std::move(text));
     return temporary_buffer<char>(owner->text.data(), owner->text.size(), owner);
 }

@@ -148,7 +148,8 @@ private:
     }
 };
 
-// A buffer of the bytes of `text`, which are not copied. Throws std::bad_alloc.
+// A buffer of the bytes of `text`, which are not copied, unless they are so few that the string has
+// no memory of its own. Throws std::bad_alloc.
 temporary_buffer<char> make_buffer(std::string&& text);
 
 }  // namespace miniss

@@ -141,22 +141,19 @@ void output_stream<char>::append(std::string_view bytes) {
     }
 }
 
-// Where the next `size_bytes` bytes of the tail go; in a new tail, if the old one is too full.
-char* output_stream<char>::make_room(std::size_t size_bytes) {
-    if (_tail.size() - _tail_used_bytes < size_bytes) {
-        const bool is_first = _tail.empty() && _pieces.empty();
-        const std::size_t usual_bytes = is_first ? first_tail_bytes : next_tail_bytes;
-        const std::size_t moved_bytes = _tail.size() <= first_tail_bytes ? _tail_used_bytes : 0;
-        temporary_buffer<char> next(std::max(moved_bytes + size_bytes, usual_bytes));
-        if (moved_bytes != 0) {
-            std::memcpy(next.get_write(), _tail.get(), moved_bytes);
-        } else {
-            finish_tail();
-        }
-        _tail = std::move(next);
-        _tail_used_bytes = moved_bytes;
+// The old one is too full.
+void output_stream<char>::start_tail(std::size_t room_bytes) {
+    const bool is_first = _tail.empty() && _pieces.empty();
+    const std::size_t usual_bytes = is_first ? first_tail_bytes : next_tail_bytes;
+    const std::size_t moved_bytes = _tail.size() <= first_tail_bytes ? _tail_used_bytes : 0;
+    temporary_buffer<char> next(std::max(moved_bytes + room_bytes, usual_bytes));
+    if (moved_bytes != 0) {
+        std::memcpy(next.get_write(), _tail.get(), moved_bytes);
+    } else {
+        finish_tail();
     }
-    return _tail.get_write() + _tail_used_bytes;
+    _tail = std::move(next);
+    _tail_used_bytes = moved_bytes;
 }
 
 // Moves what was written to the tail to the list of pieces; the next small write starts anew.

@@ -134,7 +134,14 @@ public:
     future<> close();
 
 private:
-    char* make_room(std::size_t size_bytes);
+    // Where the next `size_bytes` bytes of the tail go.
+    char* make_room(std::size_t size_bytes) {
+        if (_tail.size() - _tail_used_bytes < size_bytes) {
+            start_tail(size_bytes);
+        }
+        return _tail.get_write() + _tail_used_bytes;
+    }
+    void start_tail(std::size_t room_bytes);
     void append(std::string_view bytes);
     void finish_tail();
     gather_list take_all();

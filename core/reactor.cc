@@ -31,11 +31,6 @@ public:
 
 }  // namespace
 
-reactor& engine() noexcept {
-    MINISS_ASSERT(this_shard != nullptr);  // Otherwise: not on a shard.
-    return *this_shard->loop;
-}
-
 bool internal::time_slice_is_over() noexcept { return engine().slice_is_over(); }
 
 bool internal::draw_deferral() noexcept {

@@ -3,10 +3,12 @@
 
 #include <vector>
 
+#include <miniss/core/assert.hh>
 #include <miniss/core/io_backend.hh>
 #include <miniss/core/reactor_options.hh>
 #include <miniss/core/shard_pulse.hh>
 #include <miniss/core/task.hh>
+#include <miniss/core/this_shard.hh>
 
 namespace miniss {
 
@@ -114,6 +116,9 @@ private:
 };
 
 // This thread's reactor. Must be called on a shard.
-reactor& engine() noexcept;
+inline reactor& engine() noexcept {
+    MINISS_ASSERT(this_shard != nullptr);  // Otherwise: not on a shard.
+    return *this_shard->loop;
+}
 
 }  // namespace miniss

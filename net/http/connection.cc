@@ -62,7 +62,7 @@ future<stop_iteration> connection::step() {
 
 // Complete is also a request whose content the handler itself will read, or nobody will because
 // that would take long or the peer waits for our word.
-parse_result connection::read_request() {
+inline parse_result connection::read_request() {
     request_reader& reader = _now->reader;
     if (reader.has_head()) {
         return reader.read();
@@ -71,12 +71,11 @@ parse_result connection::read_request() {
     if (head != parse_result::complete) {
         return head;
     }
-    request asked = reader.current();
-    _now->route = _server._routes.find(asked);
-    if (reader.is_complete()) {  // Its bytes stay where they are.
-        _now->asked = asked;
+    _now->route = _server._routes.find(_now->asked.emplace(reader.current()));
+    if (reader.is_complete()) {
         return head;
     }
+    _now->asked.reset();  // Its bytes may move.
     const bool waits = _now->route != nullptr ? !_now->route->stream : can_find_next();
     return waits ? reader.read() : head;
 }
@@ -126,7 +125,7 @@ future<stop_iteration> connection::receive_failed(std::exception_ptr error) {
     return linger();
 }
 
-future<stop_iteration> connection::answer() {
+inline future<stop_iteration> connection::answer() {
     ++_request_count;
     auto reply_to_come = ask_handler();
     if (reply_to_come.available()) {
@@ -148,7 +147,7 @@ future<stop_iteration> connection::answer() {
         });
 }
 
-future<reply> connection::ask_handler() {
+inline future<reply> connection::ask_handler() {
     if (_now->route != nullptr && _now->route->stream) {
         return start_streaming();
     }
@@ -169,10 +168,12 @@ future<stop_iteration> connection::answered(future<reply>&& ready) {
     if (answer.take_over() != nullptr) {
         return upgrade(std::move(answer));
     }
-    try {
-        encode_for(*_now->asked, answer, _server._codings);
-    } catch (...) {
-        return handler_failed(std::current_exception());
+    if (!_server._codings.empty()) {
+        try {
+            encode_for(*_now->asked, answer, _server._codings);
+        } catch (...) {
+            return handler_failed(std::current_exception());
+        }
     }
     return send(std::move(answer), context_of(*_now->asked));
 }
@@ -205,13 +206,14 @@ future<stop_iteration> connection::send(reply&& answer, const reply_context& con
     } else {
         _now->answered = true;
     }
-    enter(phase::send);
-    return write_whole(std::move(answer), context).then([this, keep] {
-        if (keep) {
-            return make_ready_future<stop_iteration>(stop_iteration::no);
-        }
-        return _out.flush().then([this] { return linger(); });
-    });
+    auto written = write_whole(std::move(answer), context);
+    if (!keep || !written.available()) {  // Otherwise it leaves with what follows.
+        enter(phase::send);
+    }
+    if (keep) {
+        return written.then([] { return stop_iteration::no; });
+    }
+    return written.then([this] { return _out.flush(); }).then([this] { return linger(); });
 }
 
 future<> connection::write_head(const reply& answer, const reply_context& context) {
@@ -219,25 +221,22 @@ future<> connection::write_head(const reply& answer, const reply_context& contex
                                [&](char* to) { return answer.write_head(to, context); });
 }
 
-future<> connection::write_whole(reply&& answer, const reply_context& context) {
+inline future<> connection::write_whole(reply&& answer, const reply_context& context) {
     const std::string_view content = answer.content_to_send(context.method);
     if (content.size() <= output_stream<char>::copied_bytes_max) {
-        return _out.write_in_place(answer.head_bytes_max() + content.size(), [&](char* to) {
-            to = answer.write_head(to, context);
-            return to + content.copy(to, content.size());
-        });
+        return _out.write_in_place(answer.head_bytes_max() + content.size(),
+                                   [&](char* to) { return answer.write_whole(to, context); });
     }
     auto head_written = write_head(answer, context);
-    return head_written.then(
-        [this, content = answer.release_content_to_send(context.method)]() mutable {
-            return _out.write(std::move(content));
-        });
+    return head_written.then([this, content = answer.release_content()]() mutable {
+        return _out.write(std::move(content));
+    });
 }
 
 // Nothing behind a request that was refused can be trusted, so this reply is the last one.
 future<stop_iteration> connection::refuse(const refusal& why) {
     reply_context context;
-    context.date = date();
+    context.date = _server.date();
     context.method = _now->reader.method();
     if (!_now->asked && _now->reader.has_head()) {
         _now->ask_current();
@@ -263,7 +262,7 @@ future<stop_iteration> connection::linger_on() {
 
 reply_context connection::context_of(const request& asked) const {
     reply_context context;
-    context.date = date();
+    context.date = _server.date();
     context.method = asked.method();
     context.minor_version = asked.minor_version();
     context.keep_alive = asked.keep_alive() && may_go_on() && can_find_next();
@@ -290,18 +289,11 @@ bool connection::may_go_on() const noexcept {
     return !_server._draining || engine().now() < _server._drain_end || _now->reader.has_unread();
 }
 
-std::string_view connection::date() const { return _server._date.at(unix_seconds()); }
-
 void connection::log(status answer, std::uint64_t content_bytes) {
     if (_logged_peer != nullptr) {
         const request* asked = _now->asked ? &*_now->asked : nullptr;
-        _server._log->add({*_logged_peer, asked, answer, content_bytes}, unix_seconds());
+        _server._log->add({*_logged_peer, asked, answer, content_bytes}, server::unix_seconds());
     }
-}
-
-std::int64_t connection::unix_seconds() {
-    const auto now = engine().backend().time_of_day().time_since_epoch();
-    return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
 void connection::enter(phase next) noexcept {

@@ -103,8 +103,6 @@ private:
     reply_context context_of(const request& asked) const;
     bool may_go_on() const noexcept;
     bool can_find_next() const noexcept;
-    std::string_view date() const;
-    static std::int64_t unix_seconds();
     void log(status answer, std::uint64_t content_bytes);
 
     void enter(phase next) noexcept;

@@ -73,7 +73,7 @@ unsigned coding_weight(std::string_view accepted, std::string_view coding) noexc
 }
 
 void encode_for(const request& asked, reply& answer, const std::vector<content_coding*>& codings) {
-    if (codings.empty() || !may_be_encoded(answer)) {
+    if (!may_be_encoded(answer)) {
         return;
     }
     std::string accepted;

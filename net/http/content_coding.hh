@@ -42,6 +42,7 @@ unsigned coding_weight(std::string_view accepted, std::string_view coding) noexc
 // Has `answer` encoded with the one of `codings` that the peer likes best, the first one of equals.
 // Left as they are: replies without content, parts of a content (206), replies that are encoded
 // already, and those whose Cache-Control says no-transform. All others say that they vary.
+// Requires that there are codings.
 void encode_for(const request& asked, reply& answer, const std::vector<content_coding*>& codings);
 
 }  // namespace miniss::http

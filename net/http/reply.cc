@@ -2,6 +2,7 @@
 #include <miniss/net/http/reply.hh>
 
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -13,10 +14,6 @@
 namespace miniss::http {
 namespace {
 
-// Everything in a head but the reason phrase, the content type and the lines that handlers add:
-// with the longest of every part, what write_head() writes comes to fewer bytes.
-constexpr std::size_t own_lines_bytes_max = 180;
-
 // The size of a literal is a constant, which turns the copy into a few moves.
 template <std::size_t Bytes>
 char* put(char* to, const char (&text)[Bytes]) noexcept {
@@ -24,61 +21,100 @@ char* put(char* to, const char (&text)[Bytes]) noexcept {
     return to + (Bytes - 1);
 }
 
-char* put(char* to, std::string_view text) noexcept { return to + text.copy(to, text.size()); }
+// Most texts here are short, and calling memcpy() takes longer than to copy two words, which may
+// overlap.
+char* put(char* to, std::string_view text) noexcept {
+    constexpr std::size_t word_bytes = sizeof(std::uint64_t);
+    const std::size_t size_bytes = text.size();
+    if (size_bytes < word_bytes || size_bytes > 2 * word_bytes) {
+        return to + text.copy(to, size_bytes);
+    }
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::memcpy(&first, text.data(), word_bytes);
+    std::memcpy(&last, text.data() + size_bytes - word_bytes, word_bytes);
+    std::memcpy(to, &first, word_bytes);
+    std::memcpy(to + size_bytes - word_bytes, &last, word_bytes);
+    return to + size_bytes;
+}
 
-char* put_status_line(char* to, status code) noexcept {
+// The status line, and the field that is the same in every reply.
+char* put_first_lines(char* to, status code) noexcept {
+    if (code == status::ok) {
+        return put(to, "HTTP/1.1 200 OK\r\nServer: miniss");
+    }
     const auto number = static_cast<unsigned>(code);
     to = put(to, "HTTP/1.1 ");
     *to++ = static_cast<char>('0' + number / 100);
     *to++ = static_cast<char>('0' + number / 10 % 10);
     *to++ = static_cast<char>('0' + number % 10);
     *to++ = ' ';
-    return put(to, reason_phrase(code));
+    to = put(to, reason_phrase(code));
+    return put(to, "\r\nServer: miniss");
 }
 
 }  // namespace
 
-reply::reply(http::status code, literal content_type, std::string content)
-    : _content(std::move(content)), _content_type(content_type), _status(code) {
+reply::reply(http::status code, literal content_type, temporary_buffer<char>&& content) noexcept
+    : _content(std::move(content)),
+      _content_type(content_type),
+      _status(code),
+      // A 205 has a length, but it must be zero (RFC 9110 15.3.6).
+      _excludes_content(never_has_content(code) || code == status::reset_content) {
     // A status code has three digits (RFC 9110 15).
     MINISS_ASSERT(static_cast<unsigned>(code) >= 100);
     MINISS_ASSERT(static_cast<unsigned>(code) <= 999);
 }
 
+reply::reply(http::status code, literal content_type, std::string content)
+    : reply(code, content_type, make_buffer(std::move(content))) {}
+
 reply reply::constant(http::status code, literal content_type, std::string_view content) {
-    reply result(code, content_type, std::string());
-    result._constant_content = content;
-    return result;
+    // Nobody writes to a buffer that is to be sent, and a constant text needs no owner.
+    return reply(
+        code, content_type,
+        temporary_buffer<char>(const_cast<char*>(content.data()), content.size(), nullptr));
 }
 
 reply reply::streamed(http::status code, literal content_type, content_function write) {
-    reply result(code, content_type, std::string());
-    result._stream = std::make_unique<streamed_content>();
-    result._stream->write = std::move(write);
+    MINISS_ASSERT(write);
+    reply result(code, content_type, temporary_buffer<char>());
+    result.with_extras().stream.emplace().write = std::move(write);
     return result;
 }
 
 reply reply::streamed(http::status code, literal content_type, std::uint64_t length,
                       content_function write) {
     reply result = streamed(code, content_type, std::move(write));
-    result._stream->length = length;
+    result._extras->stream->length = length;
     return result;
 }
 
 reply reply::switch_protocols(literal protocol, upgrade_function take_over) {
+    MINISS_ASSERT(take_over);
     reply result(http::status::switching_protocols);
     result.add_header("Upgrade", protocol.text());
-    result._take_over = std::make_unique<upgrade_function>(std::move(take_over));
+    result._extras->take_over = std::move(take_over);
     return result;
 }
 
+reply::extras& reply::with_extras() {
+    if (_extras == nullptr) {
+        _extras = std::make_unique<extras>();
+    }
+    return *_extras;
+}
+
 reply& reply::add_header(std::string_view name, std::string_view value) {
-    internal::append_checked_field(_header_lines, name, value);
+    internal::append_checked_field(with_extras().header_lines, name, value);
     return *this;
 }
 
 std::optional<std::string_view> reply::header(std::string_view name) const noexcept {
-    std::string_view rest = _header_lines;
+    std::string_view rest;
+    if (_extras != nullptr) {
+        rest = _extras->header_lines;
+    }
     while (!rest.empty()) {
         const std::size_t colon = rest.find(": ");
         const std::size_t end = rest.find("\r\n");
@@ -92,67 +128,37 @@ std::optional<std::string_view> reply::header(std::string_view name) const noexc
 
 void reply::encode(literal coding, std::unique_ptr<content_encoder> encoder) {
     if (const auto tag = header("ETag"); tag && tag->starts_with('"')) {
-        _header_lines.insert(static_cast<std::size_t>(tag->data() - _header_lines.data()), "W/");
+        std::string& lines = _extras->header_lines;
+        lines.insert(static_cast<std::size_t>(tag->data() - lines.data()), "W/");
     }
     add_header("Content-Encoding", coding.text());
-    if (_stream != nullptr) {
-        _stream->length.reset();
-        _stream->encoder = std::move(encoder);
+    if (_extras->stream) {
+        _extras->stream->length.reset();
+        _extras->stream->encoder = std::move(encoder);
         return;
     }
     std::string encoded;
     encoder->encode(content(), encoded);
     encoder->finish(encoded);
-    _content = std::move(encoded);
-    _constant_content = {};
-}
-
-// A 205 has a length, but it must be zero (RFC 9110 15.3.6).
-bool reply::streams_content(method asked) const noexcept {
-    return _stream != nullptr && asked != method::head && !never_has_content(_status) &&
-           _status != status::reset_content;
+    _content = make_buffer(std::move(encoded));
 }
 
 content_writer reply::make_writer(content_carrier& connection, const reply_context& context) const {
-    return content_writer(connection, framing(context), _stream->length.value_or(0),
-                          _stream->encoder.get());
+    return content_writer(connection, framing(context), _extras->stream->length.value_or(0),
+                          _extras->stream->encoder.get());
 }
 
-content_framing reply::framing(const reply_context& context) const noexcept {
-    if (!streams_content(method::get) || _stream->length) {
-        return content_framing::length;
-    }
-    return context.minor_version == 0 ? content_framing::close : content_framing::chunked;
-}
-
-std::string_view reply::content_to_send(method asked) const noexcept {
-    // A 205 has a length, but it must be zero (RFC 9110 15.3.6).
-    if (asked == method::head || never_has_content(_status) || _status == status::reset_content) {
-        return {};
-    }
-    return content();
-}
-
-temporary_buffer<char> reply::release_content_to_send(method asked) {
-    const std::string_view sent = content_to_send(asked);
-    if (sent.empty() || !_constant_content.empty()) {
-        // Nobody writes to a buffer that is to be sent, and a constant text needs no owner.
-        return temporary_buffer<char>(const_cast<char*>(sent.data()), sent.size(), nullptr);
-    }
-    return make_buffer(std::move(_content));
-}
-
-std::size_t reply::head_bytes_max() const noexcept {
-    return own_lines_bytes_max + reason_phrase(_status).size() + _content_type.text().size() +
-           _header_lines.size();
+char* reply::write_whole(char* to, const reply_context& context) const noexcept {
+    return put(write_head(to, context), content_to_send(context.method));
 }
 
 char* reply::write_head(char* to, const reply_context& context) const noexcept {
-    MINISS_ASSERT(context.date.size() <= date_bytes);
-    to = put_status_line(to, _status);
-    to = put(to, "\r\nServer: miniss");
+    to = put_first_lines(to, _status);
     if (!context.date.empty()) {
-        to = put(put(to, "\r\nDate: "), context.date);
+        MINISS_ASSERT(context.date.size() == date_bytes);
+        to = put(to, "\r\nDate: ");
+        std::memcpy(to, context.date.data(), date_bytes);
+        to += date_bytes;
     }
     // Neither 1xx, 204 nor 304 describe content here (RFC 9110 8.6); HEAD describes what GET
     // would have sent.
@@ -163,14 +169,17 @@ char* reply::write_head(char* to, const reply_context& context) const noexcept {
         to = write_framing(to, context);
     }
     // 1.1 goes on and 1.0 ends unless one says otherwise (RFC 9112 9.3).
-    if (_take_over != nullptr) {
+    if (take_over() != nullptr) {
         to = put(to, "\r\nConnection: Upgrade");
     } else if (!keeps_connection(context)) {
         to = put(to, "\r\nConnection: close");
     } else if (context.minor_version == 0) {
         to = put(to, "\r\nConnection: keep-alive");
     }
-    to = put(put(to, "\r\n"), std::string_view(_header_lines));
+    to = put(to, "\r\n");
+    if (_extras != nullptr) {
+        to = put(to, std::string_view(_extras->header_lines));
+    }
     return put(to, "\r\n");
 }
 
@@ -179,8 +188,9 @@ char* reply::write_framing(char* to, const reply_context& context) const noexcep
     case content_framing::length: {
         const bool streamed = streams_content(method::get);
         to = put(to, "\r\nContent-Length: ");
-        return std::to_chars(to, to + 20,
-                             streamed ? *_stream->length : content_to_send(method::get).size())
+        return std::to_chars(
+                   to, to + 20,
+                   streamed ? *_extras->stream->length : content_to_send(method::get).size())
             .ptr;
     }
     case content_framing::chunked:

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
 #include <miniss/core/buffer.hh>
+#include <miniss/core/task_memory.hh>
 #include <miniss/net/http/content_coding.hh>
 #include <miniss/net/http/content_writer.hh>
 #include <miniss/net/http/literal.hh>
@@ -35,27 +37,36 @@ inline constexpr std::string_view continue_head = "HTTP/1.1 100 Continue\r\n\r\n
 // Built by a handler; the server writes the head and sends the content behind it.
 //
 // Errors: std::invalid_argument where a field could not be sent as it is.
-// Cost:   a constant text or one that fits into std::string itself is not allocated.
+// Cost:   a constant text is not copied, and any other not once it is a std::string, unless that
+//         is so short that it has no memory of its own.
 class reply {
+    // Everything in a head but the content type and the lines that handlers add: with the longest
+    // of every part, what write_head() writes comes to fewer bytes.
+    static constexpr std::size_t own_lines_bytes_max = 212;
+
     struct streamed_content {
         content_function write;
         std::optional<std::uint64_t> length;
         std::unique_ptr<content_encoder> encoder;
     };
 
-    // Complete lines, each with its line break.
-    std::string _header_lines;
-    std::string _content;
-    std::string_view _constant_content;
+    // What most replies do not have: a reply is moved from hand to hand, and this is not.
+    struct extras : miniss::internal::in_task_memory {
+        std::string header_lines;  // Complete lines, each with its line break.
+        std::optional<streamed_content> stream;
+        upgrade_function take_over;
+    };
+
+    temporary_buffer<char> _content;
     literal _content_type;
-    std::unique_ptr<streamed_content> _stream;
-    std::unique_ptr<upgrade_function> _take_over;
+    std::unique_ptr<extras> _extras;
     http::status _status = status::ok;
+    bool _excludes_content = false;  // The status does.
     bool _closes = false;
 
 public:
     reply() = default;
-    explicit reply(http::status code) : reply(code, literal(), std::string()) {}
+    explicit reply(http::status code) noexcept : reply(code, literal(), temporary_buffer<char>()) {}
     reply(http::status code, literal content_type, std::string content);
 
     // Lifetime: `content` is not copied and must outlive the reply.
@@ -105,31 +116,52 @@ public:
     }
 
     // Whether a content_function is to be called behind the head, and what it writes to.
-    bool streams_content(method asked) const noexcept;
+    bool streams_content(method asked) const noexcept {
+        return _extras != nullptr && _extras->stream && sends_content(asked);
+    }
     content_writer make_writer(content_carrier& connection, const reply_context& context) const;
-    content_function& stream() noexcept { return _stream->write; }
+    content_function& stream() noexcept { return _extras->stream->write; }
 
     // What takes the connection over, if anything does.
-    upgrade_function* take_over() const noexcept { return _take_over.get(); }
-
-    std::string_view content() const noexcept {
-        return _constant_content.empty() ? std::string_view(_content) : _constant_content;
+    upgrade_function* take_over() const noexcept {
+        return _extras != nullptr && _extras->take_over ? &_extras->take_over : nullptr;
     }
 
-    // What to send behind the head: nothing in answer to HEAD, nor with a status that excludes it.
-    std::string_view content_to_send(method asked) const noexcept;
+    std::string_view content() const noexcept { return _content.view(); }
 
-    // The same, taken out, so that it can be sent from where it is.
-    temporary_buffer<char> release_content_to_send(method asked);
+    // What to send behind the head: nothing in answer to HEAD, nor with a status that excludes it.
+    std::string_view content_to_send(method asked) const noexcept {
+        return sends_content(asked) ? content() : std::string_view();
+    }
+
+    // Takes the content out, so that it can be sent from where it is.
+    temporary_buffer<char> release_content() noexcept { return std::move(_content); }
 
     // An upper bound of what write_head() writes.
-    std::size_t head_bytes_max() const noexcept;
+    std::size_t head_bytes_max() const noexcept {
+        return own_lines_bytes_max + _content_type.text().size() +
+               (_extras != nullptr ? _extras->header_lines.size() : 0);
+    }
 
     // Writes the head with its closing empty line and returns where it ends.
     char* write_head(char* to, const reply_context& context) const noexcept;
+    // The same with content_to_send() behind it.
+    char* write_whole(char* to, const reply_context& context) const noexcept;
 
 private:
-    content_framing framing(const reply_context& context) const noexcept;
+    reply(http::status code, literal content_type, temporary_buffer<char>&& content) noexcept;
+    extras& with_extras();
+
+    bool sends_content(method asked) const noexcept {
+        return asked != method::head && !_excludes_content;
+    }
+
+    content_framing framing(const reply_context& context) const noexcept {
+        if (!streams_content(method::get) || _extras->stream->length) {
+            return content_framing::length;
+        }
+        return context.minor_version == 0 ? content_framing::close : content_framing::chunked;
+    }
     char* write_framing(char* to, const reply_context& context) const noexcept;
 };
 

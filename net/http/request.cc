@@ -5,14 +5,6 @@
 
 namespace miniss::http {
 
-std::string_view request::path() const noexcept {
-    // An empty path is the root (RFC 9110 4.2.3).
-    if (_head->form == target_form::absolute && _head->path.bytes == 0) {
-        return "/";
-    }
-    return _head->path.in(_begin);
-}
-
 std::optional<std::string_view> request::header(std::string_view name) const noexcept {
     for (const header_span& field : _head->fields) {
         // Most names differ in size already.
@@ -44,13 +36,6 @@ std::vector<header_field> request::trailers() const {
 
 bool request::announces_content() const noexcept {
     return _head->framing == body_framing::chunked || _head->content_length > 0;
-}
-
-bool request::keep_alive() const noexcept {
-    if (_head->connection.close) {
-        return false;
-    }
-    return _head->minor_version == 1 || _head->connection.keep_alive;
 }
 
 bool request::expects_continue() const noexcept {

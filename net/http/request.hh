@@ -99,7 +99,12 @@ public:
 
     // Still percent-encoded (see percent.hh), with dot segments, without the query. "/" if the
     // target names a host only, "*" in asterisk form, empty with CONNECT.
-    std::string_view path() const noexcept;
+    std::string_view path() const noexcept {
+        if (_head->form == target_form::absolute && _head->path.bytes == 0) {
+            return "/";  // An empty path is the root (RFC 9110 4.2.3).
+        }
+        return _head->path.in(_begin);
+    }
 
     // Still encoded (see query.hh), without the question mark.
     std::string_view query() const noexcept { return _head->query.in(_begin); }
@@ -129,7 +134,10 @@ public:
     bool announces_content() const noexcept;
 
     // Whether the peer means to go on with this connection (RFC 9112 9.3).
-    bool keep_alive() const noexcept;
+    bool keep_alive() const noexcept {
+        return !_head->connection.close &&
+               (_head->minor_version == 1 || _head->connection.keep_alive);
+    }
 
     // Whether the peer waits for a 100 before it sends the content (RFC 9110 10.1.1).
     bool expects_continue() const noexcept;

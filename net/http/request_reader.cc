@@ -2,25 +2,7 @@
 
 #include <algorithm>
 
-#include <miniss/core/assert.hh>
-
 namespace miniss::http {
-
-namespace {
-
-// What an idle connection may keep for its next request.
-constexpr std::size_t kept_capacity_bytes = 256;
-
-// Assigning an empty string would keep the memory.
-void clear_and_shrink(std::string& text) noexcept {
-    if (text.capacity() > kept_capacity_bytes) {
-        std::string().swap(text);
-    } else {
-        text.clear();
-    }
-}
-
-}  // namespace
 
 void request_reader::feed(temporary_buffer<char>&& piece) noexcept {
     MINISS_ASSERT(_piece.empty());
@@ -52,28 +34,44 @@ parse_result request_reader::read_head() {
     if (_error) {
         return parse_result::failed;
     }
-    const std::size_t held_bytes = _held.size();
-    if (held_bytes != 0) {
-        _held.append(_piece.view());
+    if (_collected) {
+        return collect_head();
     }
-    switch (_parser.parse(held_bytes != 0 ? std::string_view(_held) : _piece.view())) {
+    switch (_parser.parse(_piece.view())) {
     case parse_result::failed:
         return fail(_parser.error());
     case parse_result::incomplete:
-        if (held_bytes == 0) {
-            _held.assign(_piece.view());
-        }
+        collect().head.assign(_piece.view());
         _piece = temporary_buffer<char>();
         return parse_result::incomplete;
     case parse_result::complete:
         break;
     }
-    if (held_bytes != 0) {
-        _held.resize(_parser.head_bytes());
-    } else {
-        _current = _piece.share();
+    _current = _piece.share();
+    _piece.trim_front(_parser.head_bytes());
+    return head_is_complete();
+}
+
+// Not all of it came in the first piece.
+parse_result request_reader::collect_head() {
+    std::string& head = _collected->head;
+    const std::size_t earlier_bytes = head.size();
+    head.append(_piece.view());
+    switch (_parser.parse(head)) {
+    case parse_result::failed:
+        return fail(_parser.error());
+    case parse_result::incomplete:
+        _piece = temporary_buffer<char>();
+        return parse_result::incomplete;
+    case parse_result::complete:
+        break;
     }
-    _piece.trim_front(_parser.head_bytes() - held_bytes);
+    head.resize(_parser.head_bytes());
+    _piece.trim_front(head.size() - earlier_bytes);
+    return head_is_complete();
+}
+
+parse_result request_reader::head_is_complete() {
     switch (_parser.head().framing) {
     case body_framing::none:
         _stage = stage::complete;
@@ -82,24 +80,30 @@ parse_result request_reader::read_head() {
         _stage = stage::content;
         break;
     case body_framing::chunked:
+        collect();
         _stage = stage::chunks;
         break;
     }
     return parse_result::complete;
 }
 
+request_reader::collected& request_reader::collect() {
+    return _collected ? *_collected
+                      : _collected.emplace(collected{{}, {}, chunked_parser(_limits), {}});
+}
+
 parse_result request_reader::read_content() {
     const std::size_t whole_bytes = static_cast<std::size_t>(_parser.head().content_length);
-    const std::size_t taken_bytes = std::min(whole_bytes - _content.size(), _piece.size());
+    const std::size_t earlier_bytes = _collected ? _collected->content.size() : 0;
+    const std::size_t taken_bytes = std::min(whole_bytes - earlier_bytes, _piece.size());
     if (taken_bytes == whole_bytes) {  // All of it in this piece.
-        if (!_held.empty()) {
+        if (holds_head()) {
             _current = _piece.share();
         }
         _content_view = _piece.view().substr(0, whole_bytes);
     } else {
         hold_head();
-        _content.append(_piece.view().substr(0, taken_bytes));
-        _content_view = _content;
+        _content_view = _collected->content.append(_piece.view().substr(0, taken_bytes));
     }
     _piece.trim_front(taken_bytes);
     if (_content_view.size() != whole_bytes) {
@@ -113,7 +117,7 @@ parse_result request_reader::read_content() {
 parse_result request_reader::read_chunks() {
     for (;;) {
         const auto step = read_chunk();
-        _content.append(step.data);
+        _collected->content.append(step.data);
         _piece.trim_front(step.used);
         switch (step.what) {
         case chunked_parser::result::data:
@@ -123,9 +127,9 @@ parse_result request_reader::read_chunks() {
             _piece = temporary_buffer<char>();
             return parse_result::incomplete;
         case chunked_parser::result::failed:
-            return fail(_chunks.error());
+            return fail(_collected->chunks.error());
         case chunked_parser::result::complete:
-            _content_view = _content;
+            _content_view = _collected->content;
             _stage = stage::complete;
             return parse_result::complete;
         }
@@ -134,10 +138,11 @@ parse_result request_reader::read_chunks() {
 
 // Takes a step through the chunks, and keeps the trailer section, which is what a step ends with.
 chunked_parser::progress request_reader::read_chunk() {
-    const std::size_t before = _chunks.trailer_bytes();
-    const auto step = _chunks.consume(_piece.view());
-    const std::size_t trailer_bytes = _chunks.trailer_bytes() - before;
-    _trailers.append(_piece.view().substr(step.used - trailer_bytes, trailer_bytes));
+    chunked_parser& chunks = _collected->chunks;
+    const std::size_t before = chunks.trailer_bytes();
+    const auto step = chunks.consume(_piece.view());
+    const std::size_t trailer_bytes = chunks.trailer_bytes() - before;
+    _collected->trailers.append(_piece.view().substr(step.used - trailer_bytes, trailer_bytes));
     return step;
 }
 
@@ -162,7 +167,7 @@ request_reader::content_result request_reader::next_content(temporary_buffer<cha
         _stage = stage::complete;
         break;
     case content_result::failed:
-        fail(_chunks.error());
+        fail(_collected->chunks.error());
         return step.what;
     case content_result::incomplete:
         break;
@@ -196,43 +201,30 @@ parse_result request_reader::fail(const refusal& why) noexcept {
     return parse_result::failed;
 }
 
-const char* request_reader::head_begin() const noexcept {
-    return _held.empty() ? _current.get() : _held.data();
-}
-
 void request_reader::hold_head() {
-    if (_held.empty()) {
-        _held.assign(_current.get(), _parser.head_bytes());
+    std::string& head = collect().head;
+    if (head.empty()) {
+        head.assign(_current.get(), _parser.head_bytes());
     }
     _current = temporary_buffer<char>();
-}
-
-request request_reader::current() const noexcept {
-    MINISS_ASSERT(_stage != stage::head);
-    request result(head_begin(), _parser.head(), _content_view);
-    result.set_trailer_section(_trailers);
-    return result;
 }
 
 void request_reader::consume() noexcept {
     _parser.reset();
-    _chunks.reset();
     _current = temporary_buffer<char>();
     if (_piece.empty()) {  // Nor is its buffer kept from others.
         _piece = temporary_buffer<char>();
     }
-    clear_and_shrink(_held);
-    clear_and_shrink(_content);
-    clear_and_shrink(_trailers);
-    _streamed_bytes = 0;
     _content_view = {};
+    _collected.reset();
+    _streamed_bytes = 0;
     _stage = stage::head;
 }
 
 bool request_reader::awaits_continue() const noexcept {
-    return (_stage == stage::content || _stage == stage::chunks) && _content.empty() &&
-           _piece.empty() && _streamed_bytes == 0 && _chunks.body_bytes() == 0 &&
-           _parser.head().expects_continue;
+    return (_stage == stage::content || _stage == stage::chunks) && _piece.empty() &&
+           _streamed_bytes == 0 && _parser.head().expects_continue &&
+           (!_collected || (_collected->content.empty() && _collected->chunks.body_bytes() == 0));
 }
 
 }  // namespace miniss::http

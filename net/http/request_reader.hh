@@ -1,8 +1,10 @@
 // Turns the pieces of a byte stream into whole requests.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include <miniss/core/assert.hh>
 #include <miniss/core/buffer.hh>
 #include <miniss/net/http/chunked_parser.hh>
 #include <miniss/net/http/request.hh>
@@ -22,20 +24,26 @@ namespace miniss::http {
 class request_reader {
     enum class stage : std::uint8_t { head, content, chunks, complete };
 
+    // What only a request has that does not come in one piece, or that comes in chunks.
+    struct collected {
+        std::string head;     // As far as it came in earlier pieces.
+        std::string content;  // If that did not come whole behind the head.
+        chunked_parser chunks;
+        std::string trailers;  // Their lines.
+    };
+
+    const limits& _limits;
     request_parser _parser;
-    chunked_parser _chunks;
     temporary_buffer<char> _piece;    // Received and not used yet.
     temporary_buffer<char> _current;  // Keeps the bytes that the current request refers to.
-    std::string _held;                // Its head, as far as it came in earlier pieces.
-    std::string _content;             // Its content, if that did not come whole behind the head.
     std::string_view _content_view;
-    std::string _trailers;              // Their lines.
+    std::optional<collected> _collected;
     std::uint64_t _streamed_bytes = 0;  // Of a content with a length.
     refusal _error;
     stage _stage = stage::head;
 
 public:
-    explicit request_reader(const limits& bounds) noexcept : _parser(bounds), _chunks(bounds) {}
+    explicit request_reader(const limits& bounds) noexcept : _limits(bounds), _parser(bounds) {}
 
     // The next bytes. Only when read() found the last ones incomplete.
     void feed(temporary_buffer<char>&& piece) noexcept;
@@ -49,7 +57,14 @@ public:
 
     // Once the head is there. Lifetime: until consume(). Before the content is complete as well,
     // only after hold_head().
-    request current() const noexcept;
+    request current() const noexcept {
+        MINISS_ASSERT(_stage != stage::head);
+        request result(head_begin(), _parser.head(), _content_view);
+        if (_collected) {
+            result.set_trailer_section(_collected->trailers);
+        }
+        return result;
+    }
     // Copies the head, so that its receive buffer need not wait for the rest of the request.
     void hold_head();
     // Goes on to what follows the current request.
@@ -65,7 +80,7 @@ public:
     bool has_begun() const noexcept { return _stage != stage::head || _parser.has_begun(); }
     // Whether it holds no byte at all, not even of an empty line before a request.
     bool is_untouched() const noexcept {
-        return _stage == stage::head && _held.empty() && _piece.empty() && !_error;
+        return _stage == stage::head && !_collected && _piece.empty() && !_error;
     }
     // Whether its head is complete.
     bool has_head() const noexcept { return _stage != stage::head; }
@@ -88,12 +103,20 @@ public:
     bool awaits_continue() const noexcept;
 
 private:
+    collected& collect();
+    parse_result collect_head();
+    parse_result head_is_complete();
     parse_result read_content();
     parse_result read_chunks();
     content_result next_of_length(temporary_buffer<char>& to);
     chunked_parser::progress read_chunk();
     parse_result fail(const refusal& why) noexcept;
-    const char* head_begin() const noexcept;
+
+    // Whether the head is kept in _collected, and its receive buffer is not.
+    bool holds_head() const noexcept { return _collected && !_collected->head.empty(); }
+    const char* head_begin() const noexcept {
+        return holds_head() ? _collected->head.data() : _current.get();
+    }
 };
 
 }  // namespace miniss::http

@@ -25,7 +25,7 @@ public:
     explicit route_pattern(std::string text);
 
     bool matches(std::string_view path) const noexcept {
-        return _is_plain ? path == _text : match(path, {}).has_value();
+        return _is_plain ? path == _text : fits(path);
     }
 
     // What `path`, which matches, has in place of {name}; with "*", what it has behind the prefix.
@@ -36,6 +36,7 @@ public:
     }
 
 private:
+    bool fits(std::string_view path) const noexcept;
     std::optional<std::string_view> match(std::string_view path,
                                           std::string_view name) const noexcept;
 };

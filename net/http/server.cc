@@ -111,6 +111,20 @@ void server::give_back(std::unique_ptr<internal::exchange> spent) noexcept {
     }
 }
 
+// Asks for the time of day once a turn, not for every reply.
+std::string_view server::date() noexcept {
+    if (const auto turn = engine().now(); turn != _date_asked_at) {
+        _date_asked_at = turn;
+        _date_text = _date.at(unix_seconds());
+    }
+    return _date_text;
+}
+
+std::int64_t server::unix_seconds() noexcept {
+    const auto now = engine().backend().time_of_day().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
 future<> server::stop(std::chrono::steady_clock::time_point deadline) {
     _draining = true;
     _drain_end = engine().now() + _options.drain_time;

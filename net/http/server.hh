@@ -70,6 +70,9 @@ class server {
     semaphore _free_slots;
     gate _work;
     date_cache _date;
+    std::string_view _date_text;
+    std::chrono::steady_clock::time_point _date_asked_at =
+        std::chrono::steady_clock::time_point::min();
     std::vector<content_coding*> _codings;
     access_log* _log = nullptr;
     std::vector<std::unique_ptr<internal::exchange>> _spare_exchanges;
@@ -108,6 +111,8 @@ private:
     void serve(connected_socket peer, gate::holder inside);
     std::unique_ptr<internal::exchange> take_exchange();
     void give_back(std::unique_ptr<internal::exchange> spent) noexcept;
+    std::string_view date() noexcept;
+    static std::int64_t unix_seconds() noexcept;
 };
 
 }  // namespace miniss::http

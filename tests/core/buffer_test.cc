@@ -177,3 +177,17 @@ TEST_CASE("a copy of a text is its own", "[buffer]") {
     text = "changed!";
     CHECK(copy.view() == "original");
 }
+
+TEST_CASE("a text becomes a buffer without a copy, unless it has no memory of its own",
+          "[buffer]") {
+    std::string text(1000, 'x');
+    const char* memory = text.data();
+    const auto taken_over = make_buffer(std::move(text));
+    CHECK(taken_over.get() == memory);
+    CHECK(taken_over.view() == std::string(1000, 'x'));
+
+    auto copied = make_buffer("short");
+    const auto moved = std::move(copied);
+    CHECK(moved.view() == "short");
+    CHECK(make_buffer("").empty());
+}
