@@ -1,6 +1,8 @@
 // Checks hosts and ports.
 #include <miniss/net/http/authority.hh>
 
+#include <charconv>
+
 #include <arpa/inet.h>
 
 #include <miniss/net/http/byte_class.hh>
@@ -20,49 +22,60 @@ bool is_ipv6_address(std::string_view text) noexcept {
     return inet_pton(AF_INET6, terminated, &parsed) == 1;
 }
 
-// Returns the bytes of the host that `text` begins with; 0 if it begins with none.
-std::size_t host_bytes(std::string_view text) noexcept {
-    if (!text.empty() && text.front() == '[') {
-        const std::size_t bracket = text.find(']');
-        if (bracket == std::string_view::npos || !is_ipv6_address(text.substr(1, bracket - 1))) {
-            return 0;
-        }
-        return bracket + 1;
+// `digits` are digits. None if they are no port's.
+std::optional<std::uint16_t> read_port(std::string_view digits) noexcept {
+    std::uint16_t port = 0;
+    const auto error = std::from_chars(digits.data(), digits.data() + digits.size(), port).ec;
+    return error == std::errc() ? std::optional(port) : std::nullopt;
+}
+
+// Digits between a colon at `from` and `end`, too many for each number to be a port.
+[[gnu::noinline]] std::size_t skip_long_port(std::string_view text, std::size_t from,
+                                             std::size_t end) noexcept {
+    return read_port(text.substr(from + 1, end - from - 1)) ? end : from;
+}
+
+std::size_t skip_port(std::string_view text, std::size_t from) noexcept {
+    if (from == text.size() || text[from] != ':') {
+        return from;
     }
-    std::size_t end = skip<byte_class::host>(text, 0);
-    while (text.size() - end >= 3 && text[end] == '%' && hex_value(text[end + 1]) >= 0 &&
-           hex_value(text[end + 2]) >= 0) {
-        end = skip<byte_class::host>(text, end + 3);
+    const std::size_t end = skip<byte_class::digit>(text, from + 1);
+    if (end - from > 5) {
+        return skip_long_port(text, from, end);
     }
     return end;
 }
 
+[[gnu::noinline]] std::size_t skip_bracketed(std::string_view text, std::size_t from) noexcept {
+    const std::size_t bracket = text.find(']', from);
+    const bool is_host = bracket != std::string_view::npos &&
+                         is_ipv6_address(text.substr(from + 1, bracket - from - 1));
+    return is_host ? skip_port(text, bracket + 1) : from;
+}
+
 }  // namespace
 
+std::size_t skip_authority(std::string_view text, std::size_t from) noexcept {
+    if (from < text.size() && text[from] == '[') {
+        return skip_bracketed(text, from);
+    }
+    std::size_t host_end = skip<byte_class::host>(text, from);
+    while (text.size() - host_end >= 3 && text[host_end] == '%' &&
+           hex_value(text[host_end + 1]) >= 0 && hex_value(text[host_end + 2]) >= 0) {
+        host_end = skip<byte_class::host>(text, host_end + 3);
+    }
+    return host_end == from ? from : skip_port(text, host_end);
+}
+
 std::optional<authority> parse_authority(std::string_view text) noexcept {
-    const std::size_t host_end = host_bytes(text);
-    if (host_end == 0) {
+    if (!is_authority(text)) {
         return std::nullopt;
     }
-    authority result{text.substr(0, host_end), std::nullopt};
-    if (host_end == text.size()) {
-        return result;
+    const std::size_t colon = text.find(':', text.front() == '[' ? text.find(']') : 0);
+    if (colon == std::string_view::npos) {
+        return authority{text, std::nullopt};
     }
-    if (text[host_end] != ':') {
-        return std::nullopt;
-    }
-    const std::string_view digits = text.substr(host_end + 1);
-    std::uint32_t port = 0;
-    for (const char c : digits) {
-        port = port * 10 + static_cast<std::uint32_t>(c - '0');
-        if (!is_digit(c) || port > 65535) {
-            return std::nullopt;
-        }
-    }
-    if (!digits.empty()) {
-        result.port = static_cast<std::uint16_t>(port);
-    }
-    return result;
+    return authority{text.substr(0, colon), read_port(text.substr(colon + 1))};
 }
 
 bool is_same_authority(const authority& a, const authority& b,

@@ -38,7 +38,7 @@ refusal parse_absolute(std::string_view text, target_parts& parts) noexcept {
     const std::string_view rest = text.substr(colon + 3);
     const std::size_t end = rest.find_first_of("/?");
     parts.authority = rest.substr(0, end);
-    if (!parse_authority(parts.authority)) {
+    if (!is_authority(parts.authority)) {
         return {status::bad_request, "malformed authority in target (RFC 9110 4.2.1)"};
     }
     return end == std::string_view::npos ? refusal() : split_path(rest.substr(end), parts);

@@ -126,6 +126,7 @@ void check_skipping(std::string_view text) {
         require(internal::skip<target>(text, from) == skip_plainly<target>(text, from), "target");
         require(internal::skip<path>(text, from) == skip_plainly<path>(text, from), "path");
         require(internal::skip<host>(text, from) == skip_plainly<host>(text, from), "host");
+        require(internal::skip<digit>(text, from) == skip_plainly<digit>(text, from), "digit");
     }
 }
 

@@ -48,6 +48,21 @@ TEST_CASE("an authority is a host and perhaps a port", "[http]") {
     CHECK_FALSE(parse_authority(std::string_view("[::1\0]", 6)));
 }
 
+TEST_CASE("an authority is skipped as far as it is one", "[http]") {
+    CHECK(skip_authority("a.b:80/c", 0) == 6);
+    CHECK(skip_authority("x [::1]:8 ", 2) == 9);
+    CHECK(skip_authority("a:", 0) == 2);
+    CHECK(skip_authority("a%41%4", 0) == 4);
+    CHECK(skip_authority("a:65535", 0) == 7);
+    CHECK(skip_authority("a:65536", 0) == 1);
+    CHECK(skip_authority("a:000000080", 0) == 11);
+    CHECK(skip_authority("xx", 2) == 2);
+    CHECK(skip_authority("a b", 1) == 1);
+    CHECK(skip_authority(":80", 0) == 0);
+    CHECK(skip_authority("[::g]", 0) == 0);
+    CHECK(skip_authority("[::1", 0) == 0);
+}
+
 TEST_CASE("authorities are compared without case and with the default port", "[http]") {
     const auto same = [](std::string_view a, std::string_view b) {
         return is_same_authority(*parse_authority(a), *parse_authority(b), 80);
