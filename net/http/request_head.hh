@@ -1,6 +1,7 @@
 // What a request's head says, as offsets into its bytes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ struct text_span {
     std::uint16_t begin = 0;
     std::uint16_t bytes = 0;
 
+    std::size_t end() const noexcept { return std::size_t{begin} + bytes; }
     std::string_view in(const char* head_begin) const noexcept {
         return {head_begin + begin, bytes};
     }
@@ -27,11 +29,8 @@ struct header_span {
     text_span value;
 };
 
-// Filled by request_parser, read through `request`.
-//
-// Cost: 8 bytes a field, in a vector that is kept from one request to the next.
-struct request_head {
-    std::vector<header_span> fields;
+// What request_parser itself understands of a head.
+struct head_summary {
     std::uint64_t content_length = 0;
     text_span target;
     text_span path;
@@ -44,6 +43,13 @@ struct request_head {
     std::uint8_t minor_version = 1;
     internal::connection_options connection;
     bool expects_continue = false;
+};
+
+// Filled by request_parser, read through `request`.
+//
+// Cost: 8 bytes a field, in a vector that is kept from one request to the next.
+struct request_head : head_summary {
+    std::vector<header_span> fields;
 };
 
 }  // namespace miniss::http

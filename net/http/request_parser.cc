@@ -2,6 +2,7 @@
 #include <miniss/net/http/request_parser.hh>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <miniss/core/assert.hh>
@@ -15,7 +16,11 @@ namespace {
 using internal::byte_class;
 using internal::is_blank;
 using internal::is_digit;
+using internal::is_named;
 using internal::skip;
+
+constexpr const char* cr_without_lf = "CR without LF (RFC 9112 2.2)";
+constexpr const char* several_hosts = "more than one Host (RFC 9112 3.2)";
 
 // A connection that once sent more fields than this does not hold on to their memory.
 constexpr std::size_t kept_field_count = 32;
@@ -33,18 +38,6 @@ text_span make_span(std::string_view whole, std::string_view part) noexcept {
     return make_span(begin, begin + part.size());
 }
 
-// `lower` is made of letters and hyphens, `name` of token bytes: among these, setting one bit
-// folds the case of letters and makes no other byte equal to one of them.
-template <std::size_t Bytes>
-bool is_named(const char* name, const char (&lower)[Bytes]) noexcept {
-    for (std::size_t i = 0; i + 1 < Bytes; ++i) {
-        if ((name[i] | 0x20) != lower[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 }  // namespace
 
 request_parser::request_parser(const limits& bounds) noexcept : _limits(&bounds) {
@@ -52,19 +45,20 @@ request_parser::request_parser(const limits& bounds) noexcept : _limits(&bounds)
 }
 
 void request_parser::reset() noexcept {
-    std::vector<header_span> fields = std::move(_head.fields);
-    fields.clear();
-    if (fields.capacity() > kept_field_count) {
-        fields.shrink_to_fit();
+    static constexpr head_summary nothing;
+    static_cast<head_summary&>(_head) = nothing;
+    _head.fields.clear();
+    if (_head.fields.capacity() > kept_field_count) {
+        release_fields();
     }
-    _head = request_head();
-    _head.fields = std::move(fields);
     _error = {};
     _position = 0;
     _token_begin = 0;
     _state = state::empty_line;
     _has_host = false;
 }
+
+[[gnu::noinline]] void request_parser::release_fields() noexcept { _head.fields.shrink_to_fit(); }
 
 std::size_t request_parser::head_bytes() const noexcept {
     MINISS_ASSERT(_state == state::complete);
@@ -76,128 +70,185 @@ const request_head& request_parser::head() const noexcept {
     return _head;
 }
 
+// Where the parser is. It lives in registers, and is kept only when there is nothing to go on with;
+// therefore the steps below have to be inline.
+struct request_parser::cursor {
+    std::string_view text;
+    std::size_t token_begin;
+    std::size_t position;
+
+    bool is_at_end() const noexcept { return position == text.size(); }
+    char next() const noexcept { return text[position]; }
+    std::string_view rest() const noexcept { return text.substr(position); }
+    std::string_view token() const noexcept {
+        return text.substr(token_begin, position - token_begin);
+    }
+    // Nothing of the token was read before.
+    bool is_at_token() const noexcept { return position == token_begin; }
+
+    // Whether `literal` comes next.
+    template <std::size_t Bytes>
+    bool sees(const char (&literal)[Bytes]) const noexcept {
+        return text.size() - position >= Bytes - 1 &&
+               std::memcmp(text.data() + position, literal, Bytes - 1) == 0;
+    }
+
+    // Goes to where the next token begins.
+    bool advance(std::size_t bytes) noexcept {
+        position += bytes;
+        token_begin = position;
+        return true;
+    }
+};
+
+// Most heads are here as a whole: read() is compiled for these once more, with a constant state.
 parse_result request_parser::parse(std::string_view bytes) {
-    MINISS_ASSERT(bytes.size() >= _position);
-    if (_state < state::field_start) {
-        const std::size_t limit = std::min(_limits->request_line_bytes, _limits->header_bytes);
-        if (!read_request_line(bytes.substr(0, limit)) && _state != state::failed) {
-            if (bytes.size() < limit) {
-                return parse_result::incomplete;
-            }
-            fail(status::uri_too_long, "request line exceeds its limit (RFC 9112 3)");
-        }
+    if (_state != state::empty_line) [[unlikely]] {
+        return read_on(bytes);
     }
-    const std::string_view head = bytes.substr(0, _limits->header_bytes);
-    while (_state < state::complete && read_field(head)) {}
-    if (_state < state::complete) {
-        if (bytes.size() < _limits->header_bytes) {
-            return parse_result::incomplete;
-        }
-        fail(status::request_header_fields_too_large, "head exceeds its limit (RFC 6585 5)");
-    }
-    return _state == state::complete ? parse_result::complete : parse_result::failed;
+    return read(bytes, {bytes, 0, 0}, state::empty_line);
 }
 
-// The steps are inline, because each has one caller: the compiler may make one function of them.
-inline bool request_parser::read_request_line(std::string_view line) {
+[[gnu::noinline]] parse_result request_parser::read_on(std::string_view bytes) {
+    MINISS_ASSERT(bytes.size() >= _position);
+    return read(bytes, {bytes, _token_begin, _position}, _state);
+}
+
+[[gnu::always_inline]] inline parse_result request_parser::read(std::string_view bytes, cursor at,
+                                                                state from) {
+    if (from < state::field_start) {
+        const std::size_t limit = std::min(_limits->request_line_bytes, _limits->header_bytes);
+        at.text = bytes.substr(0, limit);
+        if (!read_request_line(at, from)) {
+            return stop(at, limit);
+        }
+        from = state::field_start;
+    }
+    at.text = bytes.substr(0, _limits->header_bytes);
+    while (read_field(at, from)) {
+        from = state::field_start;
+    }
+    return stop(at, _limits->header_bytes);
+}
+
+inline parse_result request_parser::stop(const cursor& at, std::size_t limit) noexcept {
+    if (_state < state::complete && at.text.size() == limit) {
+        fail_at_limit();
+    }
+    _position = static_cast<std::uint16_t>(at.position);
+    _token_begin = static_cast<std::uint16_t>(at.token_begin);
     switch (_state) {
+    case state::complete:
+        return parse_result::complete;
+    case state::failed:
+        return parse_result::failed;
+    default:
+        return parse_result::incomplete;
+    }
+}
+
+[[gnu::always_inline]] inline bool request_parser::read_request_line(cursor& at, state from) {
+    switch (from) {
     case state::empty_line:
-        if (!skip_empty_line(line)) {
+        if (!skip_empty_line(at)) {
             return false;
         }
         [[fallthrough]];
     case state::method:
-        if (!read_method(line)) {
+        if (!read_method(at)) {
             return false;
         }
         [[fallthrough]];
     case state::target:
-        if (!read_target(line)) {
+        if (!read_target(at)) {
             return false;
         }
         [[fallthrough]];
     default:
-        return read_version(line);
+        return read_version(at);
     }
 }
 
-inline bool request_parser::read_field(std::string_view head) {
-    switch (_state) {
+[[gnu::always_inline]] inline bool request_parser::read_field(cursor& at, state from) {
+    switch (from) {
     case state::field_start:
-        if (!begin_field(head)) {
+        if (!begin_field(at)) {
             return false;
+        }
+        if (read_usual_host(at)) {
+            return accept_host(at.text, _head.fields.back().value);
         }
         [[fallthrough]];
     case state::field_name:
-        if (!read_field_name(head)) {
+        if (!read_field_name(at)) {
             return false;
         }
         [[fallthrough]];
-    case state::value_start:
-        if (!begin_value(head)) {
-            return false;
-        }
-        [[fallthrough]];
+    case state::value:
+        return read_value(at);
     default:
-        return read_value(head);
+        return false;
     }
+}
+
+inline bool request_parser::pause_in(state current) noexcept {
+    _state = current;
+    return false;
+}
+
+[[gnu::cold, gnu::noinline]] bool request_parser::fail(const refusal& why) noexcept {
+    _error = why;
+    _state = state::failed;
+    return false;
 }
 
 bool request_parser::fail(status code, const char* rule) noexcept {
     return fail(refusal{code, rule});
 }
 
-bool request_parser::fail(const refusal& why) noexcept {
-    _error = why;
-    _state = state::failed;
-    return false;
+[[gnu::cold, gnu::noinline]] bool request_parser::fail_at_limit() noexcept {
+    if (_state < state::field_start) {
+        return fail(status::uri_too_long, "request line exceeds its limit (RFC 9112 3)");
+    }
+    return fail(status::request_header_fields_too_large, "head exceeds its limit (RFC 6585 5)");
 }
 
-// Goes to `position`, where a token begins.
-inline bool request_parser::advance(std::size_t position, state next) noexcept {
-    _position = static_cast<std::uint16_t>(position);
-    _token_begin = _position;
-    _state = next;
-    return true;
-}
-
-// The byte at _position is a CR.
-inline bool request_parser::end_line(std::string_view bytes, state next) noexcept {
-    const std::size_t feed = _position + std::size_t{1};
-    if (feed == bytes.size()) {
-        return false;
+// Where a line break must be; `rule` forbids what else there is.
+[[gnu::always_inline]] inline bool request_parser::end_line(cursor& at, state current,
+                                                            const char* rule) {
+    if (at.sees("\r\n")) {
+        return at.advance(2);
     }
-    if (bytes[feed] != '\n') {
-        return fail(status::bad_request, "CR without LF (RFC 9112 2.2)");
+    const std::string_view rest = at.rest();
+    if (rest.empty() || rest == "\r") {
+        return pause_in(current);
     }
-    return advance(feed + 1, next);
+    return fail(status::bad_request, rest.front() == '\r' ? cr_without_lf : rule);
 }
 
 // RFC 9112 2.2: one empty line before the request line is passed over, for old clients that
 // append one to their content.
-inline bool request_parser::skip_empty_line(std::string_view line) {
-    if (line.empty()) {
-        return false;
+[[gnu::always_inline]] inline bool request_parser::skip_empty_line(cursor& at) {
+    if (at.is_at_end() || at.next() == '\r') {
+        return end_line(at, state::empty_line, cr_without_lf);
     }
-    return line.front() == '\r' ? end_line(line, state::method) : advance(0, state::method);
+    return true;
 }
 
-inline bool request_parser::read_method(std::string_view line) {
-    constexpr std::string_view usual = "GET ";
-    if (_position == _token_begin && line.substr(_position).starts_with(usual)) {
+[[gnu::always_inline]] inline bool request_parser::read_method(cursor& at) {
+    if (at.is_at_token() && at.sees("GET ")) {
         _head.method = method::get;
-        return advance(_position + usual.size(), state::target);
+        return at.advance(4);
     }
-    const std::size_t end = skip<byte_class::token>(line, _position);
-    const std::string_view name = line.substr(_token_begin, end - _token_begin);
+    at.position = skip<byte_class::token>(at.text, at.position);
+    const std::string_view name = at.token();
     if (name.size() > method_name_bytes_max) {
         return fail(status::not_implemented, "unknown method (RFC 9110 9.1)");
     }
-    _position = static_cast<std::uint16_t>(end);
-    if (end == line.size()) {
-        return false;
+    if (at.is_at_end()) {
+        return pause_in(state::method);
     }
-    if (line[end] != ' ' || name.empty()) {
+    if (at.next() != ' ' || name.empty()) {
         return fail(status::bad_request, "malformed method (RFC 9112 3.1)");
     }
     const auto found = find_method(name);
@@ -205,222 +256,173 @@ inline bool request_parser::read_method(std::string_view line) {
         return fail(status::not_implemented, "unknown method (RFC 9110 9.1)");
     }
     _head.method = *found;
-    return advance(end + 1, state::target);
+    return at.advance(1);
 }
 
-inline bool request_parser::read_target(std::string_view line) {
-    const std::size_t end = skip<byte_class::target>(line, _position);
-    _position = static_cast<std::uint16_t>(end);
-    if (end == line.size()) {
-        return false;
+[[gnu::always_inline]] inline bool request_parser::read_target(cursor& at) {
+    const bool is_at_token = at.is_at_token();
+    at.position = skip<byte_class::path>(at.text, at.position);
+    // Nearly always it is a path and no more. What a path is made of may stand in any target.
+    if (is_at_token && at.sees(" ") && at.text[at.token_begin] == '/' &&
+        _head.method != method::connect) {
+        _head.target = make_span(at.token_begin, at.position);
+        _head.path = _head.target;
+        return at.advance(1);
     }
-    if (line[end] != ' ') {
+    at.position = skip<byte_class::target>(at.text, at.position);
+    if (at.is_at_end()) {
+        return pause_in(state::target);
+    }
+    if (at.next() != ' ') {
         return fail(status::bad_request, "byte not allowed in target (RFC 9112 3.2)");
     }
     internal::target_parts parts;
-    const std::string_view target = line.substr(_token_begin, end - _token_begin);
-    if (const refusal why = internal::parse_target(_head.method, target, parts)) {
+    if (const refusal why = internal::parse_target(_head.method, at.token(), parts)) {
         return fail(why);
     }
     _head.form = parts.form;
-    _head.target = make_span(_token_begin, end);
-    _head.host = make_span(line, parts.authority);
-    _head.path = make_span(line, parts.path);
-    _head.query = make_span(line, parts.query);
-    return advance(end + 1, state::version);
+    _head.target = make_span(at.token_begin, at.position);
+    _head.host = make_span(at.text, parts.authority);
+    _head.path = make_span(at.text, parts.path);
+    _head.query = make_span(at.text, parts.query);
+    return at.advance(1);
 }
 
-inline bool request_parser::read_version(std::string_view line) {
-    // Stays where it is until the version is there as a whole: these are few bytes.
-    constexpr std::string_view usual = "HTTP/1.1\r\n";
-    constexpr std::string_view pattern = "HTTP/d.d";
-    if (line.substr(_position).starts_with(usual)) {
-        return advance(_position + usual.size(), state::field_start);
+[[gnu::always_inline]] inline bool request_parser::read_version(cursor& at) {
+    if (at.sees("HTTP/1.1\r\n")) {
+        return at.advance(10);
     }
-    const std::string_view version = line.substr(_position, pattern.size());
+    // Stays where it is until the version is there as a whole: these are few bytes.
+    constexpr std::string_view pattern = "HTTP/d.d";
+    const std::string_view version = at.rest().substr(0, pattern.size());
     for (std::size_t i = 0; i < version.size(); ++i) {
         if (pattern[i] == 'd' ? !is_digit(version[i]) : version[i] != pattern[i]) {
             return fail(status::bad_request, "malformed HTTP version (RFC 9112 2.3)");
         }
     }
     if (version.size() < pattern.size()) {
-        return false;
+        return pause_in(state::version);
     }
     if (version[5] != '1' || version[7] > '1') {
         return fail(status::http_version_not_supported, "not HTTP/1.0 or 1.1 (RFC 9110 15.6.6)");
     }
-    const std::size_t end = _position + pattern.size();
-    if (end == line.size()) {
-        return false;
-    }
-    if (line[end] != '\r') {
-        return fail(status::bad_request, "request line goes on after the version (RFC 9112 3)");
-    }
-    if (end + 1 == line.size()) {
-        return false;
-    }
-    if (line[end + 1] != '\n') {
-        return fail(status::bad_request, "CR without LF (RFC 9112 2.2)");
-    }
     _head.minor_version = static_cast<std::uint8_t>(version[7] - '0');
-    return advance(end + 2, state::field_start);
+    cursor behind = at;
+    behind.position += version.size();
+    if (!end_line(behind, state::version, "request line goes on after the version (RFC 9112 3)")) {
+        return false;
+    }
+    at = behind;
+    return true;
 }
 
-inline bool request_parser::begin_field(std::string_view head) {
-    if (_position == head.size()) {
-        return false;
-    }
-    if (head[_position] == '\r') {
-        if (end_line(head, state::complete)) {
-            finish();
-        }
-        return false;
+[[gnu::always_inline]] inline bool request_parser::begin_field(cursor& at) {
+    if (at.is_at_end() || at.next() == '\r') {
+        return end_line(at, state::field_start, cr_without_lf) && finish();
     }
     if (_head.fields.size() == _limits->header_count) {
         return fail(status::request_header_fields_too_large, "too many fields (RFC 6585 5)");
     }
-    return advance(_position, state::field_name);
+    return true;
 }
 
-inline bool request_parser::read_field_name(std::string_view head) {
-    const std::size_t end = skip<byte_class::token>(head, _position);
-    _position = static_cast<std::uint16_t>(end);
-    if (end == head.size()) {
+// What most heads have for a first field, in one go. It is left to the steps below if it is not
+// here as a whole or if there is anything unusual about it.
+[[gnu::always_inline]] inline bool request_parser::read_usual_host(cursor& at) {
+    if (!at.sees("Host: ")) {
         return false;
     }
-    if (is_blank(head[end])) {
-        return fail(status::bad_request, "white space before or in a name (RFC 9112 5.1, 5.2)");
+    cursor line = at;
+    line.advance(6);
+    line.position = internal::skip_authority(line.text, line.position);
+    if (!line.sees("\r\n")) {
+        return false;
     }
-    if (head[end] != ':' || end == _token_begin) {
-        return fail(status::bad_request, "malformed field name (RFC 9110 5.1)");
-    }
-    _name = make_span(_token_begin, end);
-    return advance(end + 1, state::value_start);
+    _head.fields.push_back(
+        {make_span(at.position, at.position + 4), make_span(line.token_begin, line.position)});
+    at = line;
+    return at.advance(2);
 }
 
-inline bool request_parser::begin_value(std::string_view head) {
-    std::size_t begin = _position;
-    while (begin < head.size() && is_blank(head[begin])) {
+[[gnu::always_inline]] inline bool request_parser::read_field_name(cursor& at) {
+    at.position = skip<byte_class::token>(at.text, at.position);
+    if (at.is_at_end()) {
+        return pause_in(state::field_name);
+    }
+    const char c = at.next();
+    if (c != ':' || at.is_at_token()) {
+        return fail(status::bad_request, is_blank(c)
+                                             ? "white space before or in a name (RFC 9112 5.1, 5.2)"
+                                             : "malformed field name (RFC 9110 5.1)");
+    }
+    _head.fields.push_back({make_span(at.token_begin, at.position), {}});
+    return at.advance(1);
+}
+
+[[gnu::always_inline]] inline bool request_parser::read_value(cursor& at) {
+    at.position = internal::skip_value(at.text, at.position);
+    std::size_t begin = at.token_begin;
+    std::size_t end = at.position;
+    if (!end_line(at, state::value, "control byte in a field value (RFC 9110 5.5)")) {
+        return false;
+    }
+    while (begin < end && is_blank(at.text[begin])) {
         ++begin;
     }
-    _position = static_cast<std::uint16_t>(begin);
-    return begin < head.size() && advance(begin, state::value);
-}
-
-inline bool request_parser::read_value(std::string_view head) {
-    std::size_t end = internal::skip_value(head, _position);
-    _position = static_cast<std::uint16_t>(end);
-    if (end == head.size()) {
-        return false;
-    }
-    if (head[end] != '\r') {
-        return fail(status::bad_request, "control byte in a field value (RFC 9110 5.5)");
-    }
-    const std::size_t value_begin = _token_begin;
-    if (!end_line(head, state::field_start)) {
-        return false;
-    }
-    while (end > value_begin && is_blank(head[end - 1])) {
+    while (begin < end && is_blank(at.text[end - 1])) {
         --end;
     }
-    return accept_field(head, {_name, make_span(value_begin, end)});
+    header_span& field = _head.fields.back();
+    field.value = make_span(begin, end);
+    return accept_field(at.text, field);
 }
 
 // The line was read; what it means to the parser itself.
-inline bool request_parser::accept_field(std::string_view head, const header_span& field) {
-    _head.fields.push_back(field);
-    const char* name = head.data() + field.name.begin;
-    const std::string_view value = field.value.in(head.data());
-    switch (field.name.bytes) {
+[[gnu::always_inline]] inline bool request_parser::accept_field(std::string_view head,
+                                                                const header_span& field) {
+    const std::string_view name = field.name.in(head.data());
+    switch (name.size()) {
     case 4:
-        return !is_named(name, "host") || accept_host(head, field.value);
-    case 6:
-        return !is_named(name, "expect") || accept_expect(value);
-    case 10:
-        if (is_named(name, "connection")) {
-            _head.connection.add(value);
+        if (!is_named(name, "host")) {
+            return true;
         }
-        return true;
+        if (internal::skip_authority(head, field.value.begin) != field.value.end()) {
+            return fail(status::bad_request,
+                        _has_host ? several_hosts : "malformed Host (RFC 9112 3.2)");
+        }
+        return accept_host(head, field.value);
+    case 6:
+    case 10:
     case 14:
-        return !is_named(name, "content-length") || accept_content_length(value);
     case 17:
-        return !is_named(name, "transfer-encoding") || accept_transfer_encoding(value);
+        return accept_rare_field(name, field.value.in(head.data()));
     default:
         return true;
     }
 }
 
 // An empty value is allowed (RFC 9112 3.2), unless the target names a host.
-bool request_parser::accept_host(std::string_view head, text_span span) {
+[[gnu::always_inline]] inline bool request_parser::accept_host(std::string_view head,
+                                                               text_span value) {
     if (_has_host) {
-        return fail(status::bad_request, "more than one Host (RFC 9112 3.2)");
+        return fail(status::bad_request, several_hosts);
     }
     _has_host = true;
-    const std::string_view value = span.in(head.data());
-    const auto place = internal::parse_authority(value);
-    if (!place && !value.empty()) {
-        return fail(status::bad_request, "malformed Host (RFC 9112 3.2)");
+    if (_head.host.bytes != 0) {
+        return accept_host_beside_target(head, value);
     }
-    if (_head.host.bytes == 0) {
-        _head.host = span;
-        return true;
-    }
-    // A URI of scheme http without a port means port 80 (RFC 9110 4.2.1).
-    const auto target = internal::parse_authority(_head.host.in(head.data()));
-    if (!place || !internal::is_same_authority(*place, *target, 80)) {
-        return fail(status::bad_request, "target contradicts Host (RFC 9112 3.2.2)");
-    }
+    _head.host = value;
     return true;
 }
 
-bool request_parser::accept_content_length(std::string_view value) {
-    if (_head.framing == body_framing::length) {
-        return fail(status::bad_request, "more than one Content-Length (RFC 9112 6.3)");
-    }
-    if (_head.framing == body_framing::chunked) {
-        return fail(status::bad_request, "Content-Length and Transfer-Encoding (RFC 9112 6.3)");
-    }
-    const auto length = internal::parse_content_length(value);
-    if (!length) {
-        return fail(status::bad_request, "malformed Content-Length (RFC 9110 8.6)");
-    }
-    _head.framing = body_framing::length;
-    _head.content_length = *length;
-    return true;
-}
-
-bool request_parser::accept_transfer_encoding(std::string_view value) {
-    if (_head.minor_version == 0) {
-        return fail(status::bad_request, "Transfer-Encoding in HTTP/1.0 (RFC 9112 6.1)");
-    }
-    if (_head.framing == body_framing::length) {
-        return fail(status::bad_request, "Content-Length and Transfer-Encoding (RFC 9112 6.3)");
-    }
-    if (_head.framing == body_framing::chunked) {
-        return fail(status::bad_request, "more than one Transfer-Encoding (RFC 9112 6.3)");
-    }
-    if (const refusal why = internal::check_transfer_encoding(value)) {
-        return fail(why);
-    }
-    _head.framing = body_framing::chunked;
-    return true;
-}
-
-// In HTTP/1.0 the expectation must be ignored (RFC 9110 10.1.1).
-bool request_parser::accept_expect(std::string_view value) {
-    if (const refusal why = internal::check_expect(value)) {
-        return fail(why);
-    }
-    _head.expects_continue = _head.minor_version == 1;
-    return true;
-}
-
-void request_parser::finish() noexcept {
+bool request_parser::finish() noexcept {
     if (_head.minor_version == 1 && !_has_host) {
-        fail(status::bad_request, "no Host (RFC 9112 3.2)");
-    } else if (_head.content_length > _limits->body_bytes) {
-        fail(status::content_too_large, "content exceeds its limit (RFC 9110 15.5.14)");
+        return fail(status::bad_request, "no Host (RFC 9112 3.2)");
     }
+    if (_head.content_length > _limits->body_bytes) {
+        return fail(status::content_too_large, "content exceeds its limit (RFC 9110 15.5.14)");
+    }
+    return pause_in(state::complete);
 }
 
 }  // namespace miniss::http

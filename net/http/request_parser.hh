@@ -56,41 +56,49 @@ private:
         version,
         field_start,
         field_name,
-        value_start,
         value,
         complete,
         failed,
     };
 
-    // These read on from _position. True: the next state is reached. False: there is nothing to go
-    // on with, because bytes are missing or because the verdict is there.
-    bool read_request_line(std::string_view line);
-    bool read_field(std::string_view head);
-    bool skip_empty_line(std::string_view line);
-    bool read_method(std::string_view line);
-    bool read_target(std::string_view line);
-    bool read_version(std::string_view line);
-    bool begin_field(std::string_view head);
-    bool read_field_name(std::string_view head);
-    bool begin_value(std::string_view head);
-    bool read_value(std::string_view head);
+    struct cursor;
+
+    parse_result read_on(std::string_view bytes);
+    parse_result read(std::string_view bytes, cursor at, state from);
+    parse_result stop(const cursor& at, std::size_t limit) noexcept;
+
+    // These read on. True: what they are named after was read. False: there is nothing to go on
+    // with, because bytes are missing or because the verdict is there; _state says which.
+    bool read_request_line(cursor& at, state from);
+    bool skip_empty_line(cursor& at);
+    bool read_method(cursor& at);
+    bool read_target(cursor& at);
+    bool read_version(cursor& at);
+    bool read_field(cursor& at, state from);
+    bool begin_field(cursor& at);
+    bool read_usual_host(cursor& at);
+    bool read_field_name(cursor& at);
+    bool read_value(cursor& at);
+    bool end_line(cursor& at, state current, const char* rule);
 
     bool accept_field(std::string_view head, const header_span& field);
+    bool accept_rare_field(std::string_view name, std::string_view value);
     bool accept_host(std::string_view head, text_span value);
+    bool accept_host_beside_target(std::string_view head, text_span value);
     bool accept_content_length(std::string_view value);
     bool accept_transfer_encoding(std::string_view value);
     bool accept_expect(std::string_view value);
-    void finish() noexcept;
+    bool finish() noexcept;
 
+    void release_fields() noexcept;
+    bool pause_in(state current) noexcept;
+    bool fail_at_limit() noexcept;
     bool fail(status code, const char* rule) noexcept;
     bool fail(const refusal& why) noexcept;
-    bool end_line(std::string_view bytes, state next) noexcept;
-    bool advance(std::size_t position, state next) noexcept;
 
     const limits* _limits;
     request_head _head;
     refusal _error;
-    text_span _name;
     std::uint16_t _position = 0;
     std::uint16_t _token_begin = 0;
     state _state = state::empty_line;

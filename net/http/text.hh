@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <string_view>
 
 #include <miniss/net/http/byte_class.hh>
@@ -22,6 +23,21 @@ constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) noex
         }
     }
     return true;
+}
+
+// Whether a field has this name, which is written with letters and hyphens only: among the bytes
+// of a name, setting one bit folds the case of letters and makes no other byte equal to one of
+// them.
+template <std::size_t Bytes>
+bool is_named(std::string_view name, const char (&lower)[Bytes]) noexcept {
+    if (name.size() != Bytes - 1) {
+        return false;
+    }
+    char folded[Bytes - 1];
+    for (std::size_t i = 0; i < sizeof folded; ++i) {
+        folded[i] = static_cast<char>(name[i] | 0x20);
+    }
+    return std::memcmp(folded, lower, sizeof folded) == 0;
 }
 
 // Without the blanks at both ends.

@@ -83,6 +83,10 @@ TEST_CASE("field lines are taken apart", "[http]") {
          start + "a keep [Host|a] [HosT5|b] [Hos~|c] [Host-|d] [Content-Length_|x]" +
              " [Content_Length|x] [Transfer-Encodinh|x]"},
         {"RFC 9112 3.2: an empty Host", line + "Host:\r\n\r\n", start + " keep [Host|]"},
+        {"RFC 9112 3.2: an empty Host behind a blank", line + "Host: \r\n\r\n",
+         start + " keep [Host|]"},
+        {"RFC 9112 3.2: a Host that is not the first field, with blanks around it",
+         line + "A: b\r\nHost: \t a:1 \r\nC: d\r\n\r\n", start + "a:1 keep [A|b] [Host|a:1] [C|d]"},
         {"RFC 3986 3.2.2: an IPv6 address", line + "Host: [::1]:8080\r\n\r\n",
          start + "[::1]:8080 keep [Host|[::1]:8080]"},
         {"RFC 3986 3.2: a registered name with all it may hold, and an empty port",
@@ -90,6 +94,8 @@ TEST_CASE("field lines are taken apart", "[http]") {
          start + "a-._~!$&'()*+,;=%4a: keep [Host|a-._~!$&'()*+,;=%4a:]"},
         {"RFC 3986 3.2.3: the largest port", line + "Host: 127.0.0.1:65535\r\n\r\n",
          start + "127.0.0.1:65535 keep [Host|127.0.0.1:65535]"},
+        {"RFC 3986 3.2.3: zeros before a port", line + "Host: a:000065535\r\n\r\n",
+         start + "a:000065535 keep [Host|a:000065535]"},
     })));
 }
 

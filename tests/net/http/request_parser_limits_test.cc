@@ -123,6 +123,13 @@ TEST_CASE("as many fields as the limit allows are accepted, and one more is 431"
     CHECK(bytes_until_verdict(line + "Y: 3\r\n\r\n", bounds) == line.size() + 1);
 }
 
+TEST_CASE("no field is accepted where the limit allows none, not even Host", "[http]") {
+    limits bounds;
+    bounds.header_count = 0;
+    CHECK(parse_whole("GET / HTTP/1.1\r\nHost: a\r\n\r\n", bounds).substr(0, 4) == "431 ");
+    CHECK(parse_whole("GET / HTTP/1.0\r\n\r\n", bounds) == parse_whole("GET / HTTP/1.0\r\n\r\n"));
+}
+
 TEST_CASE("content of the limit's size is accepted, and one more byte is 413", "[http]") {
     const std::string head = "POST / HTTP/1.1\r\nContent-Length: ";
     const std::string rest = "\r\nHost: a\r\n\r\n";

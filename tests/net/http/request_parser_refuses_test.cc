@@ -137,6 +137,7 @@ TEST_CASE("a Host that is missing, repeated, malformed or contradicted is refuse
         {"RFC 9112 3.2: missing in absolute form", 400, absolute + "Hos: a\r\n\r\n", ""},
         {"RFC 9112 3.2: repeated", 400, line + "Host: a\r\nX: y\r\nhost: a\r\n"},
         {"RFC 9112 3.2: repeated, empty", 400, line + "Host:\r\nHost:\r\n"},
+        {"RFC 9112 3.2: repeated line by line", 400, line + "Host: a\r\nHost: a\r\n"},
         {"RFC 9112 3.2: repeated in HTTP/1.0", 400, "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n"},
         {"RFC 9112 3.2: malformed in HTTP/1.0", 400, "GET / HTTP/1.0\r\nHost: a b\r\n"},
         {"RFC 9112 3.2: a list", 400, line + "Host: a, b\r\n"},
@@ -224,4 +225,5 @@ TEST_CASE("a refusal says which rule was broken", "[http]") {
     CHECK(parse_whole(line + "A :") == "400 white space before or in a name (RFC 9112 5.1, 5.2)");
     CHECK(parse_whole(line + " A:") == "400 white space before or in a name (RFC 9112 5.1, 5.2)");
     CHECK(parse_whole(line + "A\0:"s) == "400 malformed field name (RFC 9110 5.1)");
+    CHECK(parse_whole(line + "Host: [\r\n") == "400 more than one Host (RFC 9112 3.2)");
 }
