@@ -94,7 +94,7 @@ bool reactor::run_one_turn() noexcept {
 
 void reactor::begin_slice() noexcept {
     _pulse.begin_turn();
-    if (!std::exchange(_has_just_looked, false)) {
+    if (!std::exchange(_has_fresh_time, false)) {
         _now = _backend.now();
     }
     _slice_end = _now + time_slice;
@@ -197,7 +197,7 @@ bool reactor::look_again(steady_clock::time_point idle_since) noexcept {
         }
         if (found) {
             _typical_wait = (_typical_wait * 3 + (_now - idle_since)) / 4;
-            _has_just_looked = true;
+            _has_fresh_time = true;
             return true;
         }
         _now = _backend.now();
@@ -215,9 +215,11 @@ void reactor::sleep(steady_clock::time_point idle_since) noexcept {
         _pulse.fall_asleep();
         _backend.wait_until(deadline);
         _pulse.wake_up();
+        _now = _backend.now();
+        _has_fresh_time = true;
         // A long wait tells us no more than a moderate one, and must not count for ever.
-        const auto waited = std::min<std::chrono::nanoseconds>(_backend.now() - idle_since,
-                                                               _options.idle_poll_time * 8);
+        const auto waited =
+            std::min<std::chrono::nanoseconds>(_now - idle_since, _options.idle_poll_time * 8);
         _typical_wait = std::min(_typical_wait, _options.idle_poll_time * 8);
         _typical_wait = (_typical_wait * 3 + waited) / 4;
     } else {

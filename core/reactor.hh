@@ -51,7 +51,7 @@ class reactor {
     internal::shard_pulse _pulse;
     bool _stopping = false;
     bool _runs_tasks = false;
-    bool _has_just_looked = false;  // So _now is the present, or a few looks old.
+    bool _has_fresh_time = false;  // _now is the present, or a few looks old.
 
     steady_clock::time_point _now;
     steady_clock::time_point _slice_end;

@@ -60,6 +60,8 @@ class stream_socket {
             msghdr message{};
             std::size_t bytes = 0;
             bool is_for_room = false;
+
+            work() noexcept {}  // So that making one does not clear all of it.
         };
 
         stream_socket& _socket;

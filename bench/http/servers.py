@@ -17,6 +17,8 @@ BUILD = HERE.parent.parent / "build" / "release"
 class Server:
     """One row of a table: a command, and while it runs its process and port."""
 
+    takes_both_cores = False  # The server's and the load's.
+
     def __init__(self, name, command, template=None):
         self.name = name
         self._template = template
@@ -24,12 +26,12 @@ class Server:
         self._process = None
         self._log = None
 
-    def start(self, cpu, directory, root):
+    def start(self, cores, directory, root):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         directory.mkdir(parents=True)
-        values = {"@PORT@": str(self.port), "@DIR@": str(directory), "@CPU@": str(cpu),
+        values = {"@PORT@": str(self.port), "@DIR@": str(directory), "@CPU@": cores,
                   "@ROOT@": str(root)}
 
         def fill_in(text):
@@ -37,7 +39,7 @@ class Server:
 
         if self._template:
             (directory / self._template.name).write_text(fill_in(self._template.read_text()))
-        command = ["taskset", "-c", str(cpu), *map(fill_in, self._command)]
+        command = ["taskset", "-c", cores, *map(fill_in, self._command)]
         self._log = directory / "log"
         with self._log.open("wb") as log:
             self._process = start(command, stdout=log, stderr=log, cwd=directory)
@@ -126,7 +128,7 @@ def _find_peers():
     return {name: [program, *commands[name]] for name, program in found.items() if program}
 
 
-def make_servers(args, names=("floor", "httpd", "nginx", "haproxy"), floor=(), httpd=()):
+def make_servers(args, names=("floor", "httpd", "nginx", "haproxy"), floor=(), httpd=(), shards=1):
     """Those of `names` that are installed and wanted; `floor` and `httpd` are more options for
     these two. httpd comes once more for each --backend."""
     wanted = set(args.only or names) | {f"httpd-{each}" for each in args.backend}
@@ -138,7 +140,7 @@ def make_servers(args, names=("floor", "httpd", "nginx", "haproxy"), floor=(), h
         if "httpd" in names and row in wanted:
             backend = [f"--backend={row[len('httpd-'):]}"] if row != "httpd" else []
             servers.append(Server(row, [_find_program("httpd", args.httpd), "--listen",
-                                        "127.0.0.1:@PORT@", "--smp", "1", "--cpuset", "@CPU@",
+                                        "127.0.0.1:@PORT@", "--smp", str(shards), "--cpuset", "@CPU@",
                                         *backend, *httpd]))
     templates = {"nginx": HERE / "nginx.conf", "haproxy": HERE / "haproxy.cfg"}
     servers += [Server(name, command, templates[name]) for name, command in _find_peers().items()

@@ -55,6 +55,8 @@ class reply {
         std::string header_lines;  // Complete lines, each with its line break.
         std::optional<streamed_content> stream;
         upgrade_function take_over;
+
+        extras() noexcept {}  // So that making them does not clear all of them first.
     };
 
     temporary_buffer<char> _content;

@@ -60,16 +60,6 @@ void request_parser::reset() noexcept {
 
 [[gnu::noinline]] void request_parser::release_fields() noexcept { _head.fields.shrink_to_fit(); }
 
-std::size_t request_parser::head_bytes() const noexcept {
-    MINISS_ASSERT(_state == state::complete);
-    return _position;
-}
-
-const request_head& request_parser::head() const noexcept {
-    MINISS_ASSERT(_state == state::complete);
-    return _head;
-}
-
 // Where the parser is. It lives in registers, and is kept only when there is nothing to go on with;
 // therefore the steps below have to be inline.
 struct request_parser::cursor {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <miniss/core/assert.hh>
 #include <miniss/net/http/limits.hh>
 #include <miniss/net/http/refusal.hh>
 #include <miniss/net/http/request_head.hh>
@@ -30,10 +31,16 @@ public:
     parse_result parse(std::string_view bytes);
 
     // Once complete: where the content, or the next request, begins.
-    std::size_t head_bytes() const noexcept;
+    std::size_t head_bytes() const noexcept {
+        MINISS_ASSERT(_state == state::complete);
+        return _position;
+    }
 
     // Once complete. Lifetime: until reset().
-    const request_head& head() const noexcept;
+    const request_head& head() const noexcept {
+        MINISS_ASSERT(_state == state::complete);
+        return _head;
+    }
 
     // Once failed: what to answer and why. Nothing behind the head can be trusted then.
     const refusal& error() const noexcept { return _error; }
