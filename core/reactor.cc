@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <miniss/core/assert.hh>
-
 namespace miniss {
 
 namespace {
