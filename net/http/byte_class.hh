@@ -115,29 +115,52 @@ constexpr bool consists_of(std::string_view text) noexcept {
 // Sixteen bytes in one register of any x86-64 or 64-bit ARM, and the compiler's business elsewhere.
 using byte_block = unsigned char __attribute__((vector_size(16)));
 
-// skip<byte_class::value>() for long texts: sixteen bytes at a time.
-inline std::size_t skip_value(std::string_view text, std::size_t from) noexcept {
+inline byte_block load_block(const char* from) noexcept {
+    byte_block block;
+    std::memcpy(&block, from, sizeof block);
+    return block;
+}
+
+// Each byte of `marks` is 0 or 0xff. Returns the offset of the first 0xff; their number if there is
+// none.
+inline std::size_t find_marked(byte_block marks) noexcept {
     using word_block = std::uint16_t __attribute__((vector_size(16)));
     using half_block = std::uint8_t __attribute__((vector_size(8)));
     static_assert(std::endian::native == std::endian::little);
+    // Four bits of each byte go into one register.
+    const auto bits = std::bit_cast<std::uint64_t>(
+        __builtin_convertvector(std::bit_cast<word_block>(marks) >> 4, half_block));
+    return static_cast<std::size_t>(std::countr_zero(bits)) / 4;
+}
+
+// skip<byte_class::value>() for long texts: sixteen bytes at a time.
+inline std::size_t skip_value(std::string_view text, std::size_t from) noexcept {
     while (from + sizeof(byte_block) <= text.size()) {
-        byte_block block;
-        std::memcpy(&block, text.data() + from, sizeof block);
-        // Of each byte that is a control eight bits, and then four.
-        const auto controls = (block < 0x20) | (block == 0x7f);
-        const auto bits = std::bit_cast<std::uint64_t>(
-            __builtin_convertvector(std::bit_cast<word_block>(controls) >> 4, half_block));
-        if (bits == 0) {
-            from += sizeof block;
+        const byte_block block = load_block(text.data() + from);
+        const std::size_t good = find_marked((block < 0x20) | (block == 0x7f));
+        from += good;
+        if (good == sizeof block) {
             continue;
         }
-        from += static_cast<std::size_t>(std::countr_zero(bits)) / 4;
         if (text[from] != '\t') {
             return from;
         }
         ++from;
     }
     return skip<byte_class::value>(text, from);
+}
+
+// skip<byte_class::token>() for the names of fields: nearly all are letters and hyphens.
+inline std::size_t skip_name(std::string_view text, std::size_t from) noexcept {
+    while (from + sizeof(byte_block) <= text.size()) {
+        const byte_block block = load_block(text.data() + from);
+        const std::size_t good = find_marked(~(((block | 0x20) - 'a' < 26) | (block == '-')));
+        from += good;
+        if (good != sizeof block) {
+            break;
+        }
+    }
+    return skip<byte_class::token>(text, from);
 }
 
 }  // namespace miniss::http::internal

@@ -49,8 +49,8 @@ refusal check_expect(std::string_view value) noexcept {
 
 void connection_options::add(std::string_view value) noexcept {
     for_each_element(value, [this](std::string_view option) {
-        close = close || equals_ignoring_case(option, "close");
-        keep_alive = keep_alive || equals_ignoring_case(option, "keep-alive");
+        close = close || is_named(option, "close");
+        keep_alive = keep_alive || is_named(option, "keep-alive");
     });
 }
 

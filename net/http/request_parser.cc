@@ -93,9 +93,10 @@ struct request_parser::cursor {
 
 // Most heads are here as a whole: read() is compiled for these once more, with a constant state.
 parse_result request_parser::parse(std::string_view bytes) {
-    if (_state != state::empty_line) [[unlikely]] {
-        return read_on(bytes);
-    }
+    return _state == state::empty_line ? read_whole(bytes) : read_on(bytes);
+}
+
+[[gnu::noinline]] parse_result request_parser::read_whole(std::string_view bytes) {
     return read(bytes, {bytes, 0, 0}, state::empty_line);
 }
 
@@ -251,12 +252,19 @@ bool request_parser::fail(status code, const char* rule) noexcept {
 
 [[gnu::always_inline]] inline bool request_parser::read_target(cursor& at) {
     const bool is_at_token = at.is_at_token();
-    at.position = skip<byte_class::path>(at.text, at.position);
-    // Nearly always it is a path and no more. What a path is made of may stand in any target.
+    // Nearly always it is a plain path, perhaps with a query.
+    const std::size_t path_end = skip<byte_class::path>(at.text, at.position);
+    at.position = path_end;
+    if (at.sees("?")) {
+        at.position = skip<byte_class::target>(at.text, path_end);
+    }
     if (is_at_token && at.sees(" ") && at.text[at.token_begin] == '/' &&
         _head.method != method::connect) {
         _head.target = make_span(at.token_begin, at.position);
-        _head.path = _head.target;
+        _head.path = make_span(at.token_begin, path_end);
+        if (path_end != at.position) {
+            _head.query = make_span(path_end + 1, at.position);
+        }
         return at.advance(1);
     }
     at.position = skip<byte_class::target>(at.text, at.position);
@@ -335,7 +343,7 @@ bool request_parser::fail(status code, const char* rule) noexcept {
 }
 
 [[gnu::always_inline]] inline bool request_parser::read_field_name(cursor& at) {
-    at.position = skip<byte_class::token>(at.text, at.position);
+    at.position = internal::skip_name(at.text, at.position);
     if (at.is_at_end()) {
         return pause_in(state::field_name);
     }

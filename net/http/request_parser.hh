@@ -70,6 +70,7 @@ private:
 
     struct cursor;
 
+    parse_result read_whole(std::string_view bytes);
     parse_result read_on(std::string_view bytes);
     parse_result read(std::string_view bytes, cursor at, state from);
     parse_result stop(const cursor& at, std::size_t limit) noexcept;

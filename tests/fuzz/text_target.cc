@@ -122,6 +122,7 @@ void check_skipping(std::string_view text) {
     using enum internal::byte_class;
     for (std::size_t from = 0; from <= std::min<std::size_t>(text.size(), 40); ++from) {
         require(internal::skip_value(text, from) == skip_plainly<value>(text, from), "skip_value");
+        require(internal::skip_name(text, from) == skip_plainly<token>(text, from), "skip_name");
         require(internal::skip<token>(text, from) == skip_plainly<token>(text, from), "token");
         require(internal::skip<target>(text, from) == skip_plainly<target>(text, from), "target");
         require(internal::skip<path>(text, from) == skip_plainly<path>(text, from), "path");

@@ -37,6 +37,8 @@ TEST_CASE("request lines of every form are understood", "[http]") {
         {"RFC 9112 3.2.1: origin form with a query",
          "POST /a/b.c?x=1&y=/? HTTP/1.1\r\nHost: a\r\n\r\n",
          "POST /a/b.c?x=1&y=/? 1.1 path=/a/b.c query=x=1&y=/? host=a keep [Host|a]"},
+        {"RFC 9112 3.2.1: a query behind an escaped byte", "GET /%41?b HTTP/1.1\r\nHost: a\r\n\r\n",
+         "GET /%41?b 1.1 path=/%41 query=b host=a keep [Host|a]"},
         {"RFC 9112 3.2.1: an empty query", "GET /? HTTP/1.1\r\nHost: a\r\n\r\n",
          "GET /? 1.1 path=/ query= host=a keep [Host|a]"},
         {"RFC 3986 3.3: escaped bytes and empty segments stay as they are",

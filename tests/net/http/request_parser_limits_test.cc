@@ -145,8 +145,12 @@ TEST_CASE("content of the limit's size is accepted, and one more byte is 413", "
 }
 
 TEST_CASE("field names are made of tokens' bytes (RFC 9110 5.6.2)", "[http]") {
-    const auto in_name = [](char c) {
-        return "GET / HTTP/1.1\r\nHost: a\r\nx" + std::string(1, c) + "y: z\r\n\r\n";
+    // Everywhere in the sixteen bytes that are looked at together, and in those behind them.
+    const std::size_t place = GENERATE(range<std::size_t>(0, 20));
+    const auto in_name = [place](char c) {
+        std::string name(20, 'y');
+        name[place] = c;
+        return "GET / HTTP/1.1\r\nHost: a\r\nx" + name + ":" + std::string(16, 'z') + "\r\n\r\n";
     };
     // A colon ends the name, and the rest is a value.
     CHECK(accepted_bytes(in_name) == sorted(letters + digits + "!#$%&'*+-.^_`|~:"));
@@ -158,7 +162,7 @@ TEST_CASE("field values are made of visible bytes, blanks and high bytes (RFC 91
     for (int byte = 0x20; byte < 256; ++byte) {
         expected += byte == 0x7f ? "" : std::string(1, static_cast<char>(byte));
     }
-    // Everywhere in the eight bytes that are looked at together, and in those behind them.
+    // Likewise.
     const std::size_t place = GENERATE(range<std::size_t>(0, 20));
     const auto in_value = [place](char c) {
         std::string value(20, '\xff');
