@@ -22,6 +22,8 @@ bool is_ipv6_address(std::string_view text) noexcept {
     return inet_pton(AF_INET6, terminated, &parsed) == 1;
 }
 
+constexpr std::string_view largest_port = "65535";
+
 // `digits` are digits. None if they are no port's.
 std::optional<std::uint16_t> read_port(std::string_view digits) noexcept {
     std::uint16_t port = 0;
@@ -29,7 +31,7 @@ std::optional<std::uint16_t> read_port(std::string_view digits) noexcept {
     return error == std::errc() ? std::optional(port) : std::nullopt;
 }
 
-// Digits between a colon at `from` and `end`, too many for each number to be a port.
+// `from` is a colon, and between it and `end` stand digits. They may begin with zeros.
 [[gnu::noinline]] std::size_t skip_long_port(std::string_view text, std::size_t from,
                                              std::size_t end) noexcept {
     return read_port(text.substr(from + 1, end - from - 1)) ? end : from;
@@ -39,11 +41,13 @@ std::size_t skip_port(std::string_view text, std::size_t from) noexcept {
     if (from == text.size() || text[from] != ':') {
         return from;
     }
-    const std::size_t end = skip<byte_class::digit>(text, from + 1);
-    if (end - from > 5) {
-        return skip_long_port(text, from, end);
+    const std::string_view digits = text.substr(from + 1);
+    const std::size_t count = skip<byte_class::digit>(digits, 0);
+    if (count < largest_port.size() ||
+        (count == largest_port.size() && digits.substr(0, count) <= largest_port)) [[likely]] {
+        return from + 1 + count;
     }
-    return end;
+    return skip_long_port(text, from, from + 1 + count);
 }
 
 [[gnu::noinline]] std::size_t skip_bracketed(std::string_view text, std::size_t from) noexcept {
