@@ -13,7 +13,7 @@ namespace {
 // Sits in front of the bytes it owns. Small ones are made and freed as often as tasks are, so their
 // memory comes from where that of tasks does.
 class heap_owner final : public buffer_owner {
-    // The size of that memory, or, of all that is too large for the lists, one that is.
+    // The size of that memory, or, of all that is larger than any list's, one that is.
     std::uint32_t _memory_bytes;
 
     void free_memory() noexcept override {
@@ -25,8 +25,7 @@ class heap_owner final : public buffer_owner {
 public:
     explicit heap_owner(std::size_t memory_bytes) noexcept
         : _memory_bytes(
-              static_cast<std::uint32_t>(std::min(memory_bytes, free_lists::block_bytes_max + 1))) {
-    }
+              static_cast<std::uint32_t>(std::min(memory_bytes, free_lists::large_bytes + 1))) {}
 };
 
 // Sits behind the bytes it owns, so that they can begin where they must.

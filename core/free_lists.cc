@@ -28,7 +28,8 @@ pool_statistics free_lists::statistics(std::size_t list_number) const noexcept {
     const misses& of_list = _misses[list_number];
     const unsigned kept_count = blocks_max - blocks.free_places;
     return {.name = "blocks of task memory",
-            .piece_bytes = (list_number + 1) * granule_bytes,
+            .piece_bytes =
+                list_number < small_list_count ? (list_number + 1) * granule_bytes : large_bytes,
             .taken_count = blocks.reused_count + of_list.count,
             .returned_count = blocks.reused_count + kept_count + blocks.refused_count,
             .held_count_max = static_cast<std::uint64_t>(of_list.held_count_max),

@@ -13,8 +13,8 @@ struct pool_statistics;
 
 namespace internal {
 
-// A list for each size that is a multiple of `granule_bytes`. Blocks come from operator new one by
-// one, so any shard may keep what another has allocated.
+// A list for each size that is a multiple of `granule_bytes`, up to 1 KiB, and one for 8 KiB.
+// Blocks come from operator new one by one, so any shard may keep what another has allocated.
 //
 // Shard: one thread at a time.
 class free_lists {
@@ -35,17 +35,21 @@ class free_lists {
     };
 
     static constexpr std::size_t granule_bytes = 32;
+    static constexpr std::size_t small_list_count = 32;
+    static constexpr std::size_t small_bytes_max = granule_bytes * small_list_count;
 
 public:
-    static constexpr std::size_t list_count = 32;
-    static constexpr std::size_t block_bytes_max = granule_bytes * list_count;
+    static constexpr std::size_t list_count = small_list_count + 1;
+    // Of the last list. What is a little less fits there, but nothing in between: it would waste
+    // too much.
+    static constexpr std::size_t large_bytes = 8 * 1024;
 
 private:
     list _lists[list_count];
     misses _misses[list_count];
 
 public:
-    // How many blocks a list keeps at most, all lists together 4.2 MiB; what comes beyond goes back
+    // How many blocks a list keeps at most, all lists together 6.2 MiB; what comes beyond goes back
     // to operator delete. To be changed before the first list is made: none where every allocation
     // shall show.
     inline static unsigned blocks_max = is_checked_build ? 0 : 256;
@@ -60,7 +64,12 @@ public:
         return (bytes + granule_bytes - 1) / granule_bytes * granule_bytes;
     }
 
-    // A block of so many bytes, or null if there is none. Requires 0 < bytes <= block_bytes_max.
+    // Whether there is a list for so many bytes; not 0.
+    static constexpr bool fits(std::size_t bytes) noexcept {
+        return bytes <= small_bytes_max || rounded(bytes) == large_bytes;
+    }
+
+    // A block of so many bytes, or null if there is none. Requires fits(bytes).
     void* take(std::size_t bytes) noexcept {
         list& blocks = list_of(bytes);
         block* const taken = blocks.first;
@@ -92,7 +101,9 @@ public:
 
 private:
     [[gnu::cold]] void note_miss(std::size_t list_number) noexcept;
-    static std::size_t number_of(std::size_t bytes) noexcept { return (bytes - 1) / granule_bytes; }
+    static constexpr std::size_t number_of(std::size_t bytes) noexcept {
+        return bytes <= small_bytes_max ? (bytes - 1) / granule_bytes : small_list_count;
+    }
     list& list_of(std::size_t bytes) noexcept { return _lists[number_of(bytes)]; }
 };
 

@@ -10,10 +10,10 @@ namespace miniss {
 
 namespace {
 
-// The first allocation for small writes is one that the shard has lists for. If that was not enough
-// there is likely more to come: what it holds moves, so that all of it leaves as one piece.
+// Allocations for small writes are such that the shard has lists for them. If the first was not
+// enough there is likely more to come: what it holds moves, so that all of it leaves as one piece.
 constexpr std::size_t first_tail_bytes = 1000;
-constexpr std::size_t next_tail_bytes = 8 * 1024;
+constexpr std::size_t next_tail_bytes = 8 * 1024 - 32;
 
 temporary_buffer<char> take_front(temporary_buffer<char>& from, std::size_t size_bytes) {
     auto front = from.share(0, size_bytes);

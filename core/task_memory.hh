@@ -7,7 +7,7 @@
 //
 // Shard:  any, and threads that are none.
 // Errors: std::bad_alloc, as operator new.
-// Cost:   a few instructions for blocks of up to 1,024 bytes, once the lists have filled.
+// Cost:   a few instructions for blocks of up to 1,024 bytes, or 8 KiB, once the lists have filled.
 #pragma once
 
 #include <miniss/core/free_lists.hh>
@@ -18,9 +18,8 @@ namespace miniss {
 namespace internal {
 
 inline void* take_from_lists(std::size_t bytes) noexcept {
-    return bytes <= free_lists::block_bytes_max && this_shard != nullptr
-               ? this_shard->free_memory.take(bytes)
-               : nullptr;
+    return free_lists::fits(bytes) && this_shard != nullptr ? this_shard->free_memory.take(bytes)
+                                                            : nullptr;
 }
 
 inline void* allocate_task_memory(std::size_t bytes) {
@@ -34,7 +33,7 @@ inline void* allocate_task_memory(std::size_t bytes, const std::nothrow_t& nothr
 }
 
 inline void free_task_memory(void* memory, std::size_t bytes) noexcept {
-    if (bytes <= free_lists::block_bytes_max && this_shard != nullptr &&
+    if (free_lists::fits(bytes) && this_shard != nullptr &&
         this_shard->free_memory.keep(memory, bytes)) {
         return;
     }

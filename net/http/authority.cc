@@ -43,8 +43,9 @@ std::size_t skip_port(std::string_view text, std::size_t from) noexcept {
     }
     const std::string_view digits = text.substr(from + 1);
     const std::size_t count = skip<byte_class::digit>(digits, 0);
+    // So is nearly every port that a system has chosen; no call is needed to see it.
     if (count < largest_port.size() ||
-        (count == largest_port.size() && digits.substr(0, count) <= largest_port)) [[likely]] {
+        (count == largest_port.size() && digits.front() < largest_port.front())) [[likely]] {
         return from + 1 + count;
     }
     return skip_long_port(text, from, from + 1 + count);
@@ -69,6 +70,16 @@ std::size_t skip_authority(std::string_view text, std::size_t from) noexcept {
         host_end = skip<byte_class::host>(text, host_end + 3);
     }
     return host_end == from ? from : skip_port(text, host_end);
+}
+
+std::size_t repeated_authority::skip_another(std::string_view line, std::size_t from) noexcept {
+    const std::size_t end = skip_authority(line, from);
+    const std::string_view found = line.substr(from, end - from);
+    if (!found.empty() && found.size() <= _last.size()) {
+        found.copy(_last.data(), found.size());
+        _last_bytes = static_cast<std::uint8_t>(found.size());
+    }
+    return end;
 }
 
 std::optional<authority> parse_authority(std::string_view text) noexcept {

@@ -55,26 +55,8 @@ char* put_first_lines(char* to, status code) noexcept {
 
 }  // namespace
 
-reply::reply(http::status code, literal content_type, temporary_buffer<char>&& content) noexcept
-    : _content(std::move(content)),
-      _content_type(content_type),
-      _status(code),
-      // A 205 has a length, but it must be zero (RFC 9110 15.3.6).
-      _excludes_content(never_has_content(code) || code == status::reset_content) {
-    // A status code has three digits (RFC 9110 15).
-    MINISS_ASSERT(static_cast<unsigned>(code) >= 100);
-    MINISS_ASSERT(static_cast<unsigned>(code) <= 999);
-}
-
 reply::reply(http::status code, literal content_type, std::string content)
     : reply(code, content_type, make_buffer(std::move(content))) {}
-
-reply reply::constant(http::status code, literal content_type, std::string_view content) {
-    // Nobody writes to a buffer that is to be sent, and a constant text needs no owner.
-    return reply(
-        code, content_type,
-        temporary_buffer<char>(const_cast<char*>(content.data()), content.size(), nullptr));
-}
 
 reply reply::streamed(http::status code, literal content_type, content_function write) {
     MINISS_ASSERT(write);
@@ -148,8 +130,22 @@ content_writer reply::make_writer(content_carrier& connection, const reply_conte
                           _extras->stream->encoder.get());
 }
 
-char* reply::write_whole(char* to, const reply_context& context) const noexcept {
-    return put(write_head(to, context), content_to_send(context.method));
+inline char* reply::write_framing(char* to, const reply_context& context) const noexcept {
+    switch (framing(context)) {
+    case content_framing::length: {
+        const bool streamed = streams_content(method::get);
+        to = put(to, "\r\nContent-Length: ");
+        return std::to_chars(
+                   to, to + 20,
+                   streamed ? *_extras->stream->length : content_to_send(method::get).size())
+            .ptr;
+    }
+    case content_framing::chunked:
+        return put(to, "\r\nTransfer-Encoding: chunked");
+    case content_framing::close:
+        break;
+    }
+    return to;
 }
 
 char* reply::write_head(char* to, const reply_context& context) const noexcept {
@@ -163,8 +159,8 @@ char* reply::write_head(char* to, const reply_context& context) const noexcept {
     // Neither 1xx, 204 nor 304 describe content here (RFC 9110 8.6); HEAD describes what GET
     // would have sent.
     if (!never_has_content(_status)) {
-        if (!_content_type.text().empty()) {
-            to = put(put(to, "\r\nContent-Type: "), _content_type.text());
+        if (!content_type().empty()) {
+            to = put(put(to, "\r\nContent-Type: "), content_type());
         }
         to = write_framing(to, context);
     }
@@ -183,22 +179,8 @@ char* reply::write_head(char* to, const reply_context& context) const noexcept {
     return put(to, "\r\n");
 }
 
-char* reply::write_framing(char* to, const reply_context& context) const noexcept {
-    switch (framing(context)) {
-    case content_framing::length: {
-        const bool streamed = streams_content(method::get);
-        to = put(to, "\r\nContent-Length: ");
-        return std::to_chars(
-                   to, to + 20,
-                   streamed ? *_extras->stream->length : content_to_send(method::get).size())
-            .ptr;
-    }
-    case content_framing::chunked:
-        return put(to, "\r\nTransfer-Encoding: chunked");
-    case content_framing::close:
-        break;
-    }
-    return to;
+char* reply::write_whole(char* to, const reply_context& context) const noexcept {
+    return put(write_head(to, context), content_to_send(context.method));
 }
 
 reply make_error_reply(status code, std::string_view detail) {

@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
+#include <miniss/core/assert.hh>
 #include <miniss/core/buffer.hh>
 #include <miniss/core/task_memory.hh>
 #include <miniss/net/http/content_coding.hh>
@@ -72,7 +74,11 @@ public:
     reply(http::status code, literal content_type, std::string content);
 
     // Lifetime: `content` is not copied and must outlive the reply.
-    static reply constant(http::status code, literal content_type, std::string_view content);
+    static reply constant(http::status code, literal content_type, std::string_view content) {
+        // Nobody writes to a buffer that is to be sent, and a constant text needs no owner.
+        temporary_buffer<char> bytes(const_cast<char*>(content.data()), content.size(), nullptr);
+        return reply(code, content_type, std::move(bytes));
+    }
 
     // The content is made while it is sent: `write` is called once the head was written, unless
     // no content is to be sent. Without a length it goes out in chunks, or, to HTTP/1.0, up to the
@@ -151,7 +157,17 @@ public:
     char* write_whole(char* to, const reply_context& context) const noexcept;
 
 private:
-    reply(http::status code, literal content_type, temporary_buffer<char>&& content) noexcept;
+    // Inline, as what handlers say about a reply is constant nearly always.
+    reply(http::status code, literal content_type, temporary_buffer<char>&& content) noexcept
+        : _content(std::move(content)),
+          _content_type(content_type),
+          _status(code),
+          // A 205 has a length, but it must be zero (RFC 9110 15.3.6).
+          _excludes_content(never_has_content(code) || code == status::reset_content) {
+        // A status code has three digits (RFC 9110 15).
+        MINISS_ASSERT(static_cast<unsigned>(code) >= 100);
+        MINISS_ASSERT(static_cast<unsigned>(code) <= 999);
+    }
     extras& with_extras();
 
     bool sends_content(method asked) const noexcept {

@@ -166,8 +166,8 @@ inline parse_result request_parser::stop(const cursor& at, std::size_t limit) no
         if (!begin_field(at)) {
             return false;
         }
-        if (read_usual_host(at)) {
-            return accept_host(at.text, _head.fields.back().value);
+        if (text_span host; read_usual_host(at, host)) {
+            return accept_host(at.text, host);
         }
         [[fallthrough]];
     case state::field_name:
@@ -326,18 +326,18 @@ bool request_parser::fail(status code, const char* rule) noexcept {
 
 // What most heads have for a first field, in one go. It is left to the steps below if it is not
 // here as a whole or if there is anything unusual about it.
-[[gnu::always_inline]] inline bool request_parser::read_usual_host(cursor& at) {
+[[gnu::always_inline]] inline bool request_parser::read_usual_host(cursor& at, text_span& value) {
     if (!at.sees("Host: ")) {
         return false;
     }
     cursor line = at;
     line.advance(6);
-    line.position = internal::skip_authority(line.text, line.position);
+    line.position = _usual_host.skip(line.text, line.position);
     if (!line.sees("\r\n")) {
         return false;
     }
-    _head.fields.push_back(
-        {make_span(at.position, at.position + 4), make_span(line.token_begin, line.position)});
+    value = make_span(line.token_begin, line.position);
+    _head.fields.push_back({make_span(at.position, at.position + 4), value});
     at = line;
     return at.advance(2);
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <miniss/core/assert.hh>
+#include <miniss/net/http/authority.hh>
 #include <miniss/net/http/limits.hh>
 #include <miniss/net/http/refusal.hh>
 #include <miniss/net/http/request_head.hh>
@@ -84,7 +85,7 @@ private:
     bool read_version(cursor& at);
     bool read_field(cursor& at, state from);
     bool begin_field(cursor& at);
-    bool read_usual_host(cursor& at);
+    bool read_usual_host(cursor& at, text_span& value);
     bool read_field_name(cursor& at);
     bool read_value(cursor& at);
     bool end_line(cursor& at, state current, const char* rule);
@@ -107,6 +108,7 @@ private:
     const limits* _limits;
     request_head _head;
     refusal _error;
+    internal::repeated_authority _usual_host;
     std::uint16_t _position = 0;
     std::uint16_t _token_begin = 0;
     state _state = state::empty_line;

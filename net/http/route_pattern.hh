@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <miniss/net/http/text.hh>
+
 namespace miniss::http {
 
 // One of
@@ -25,7 +27,7 @@ public:
     explicit route_pattern(std::string text);
 
     bool matches(std::string_view path) const noexcept {
-        return _is_plain ? path == _text : fits(path);
+        return _is_plain ? internal::equals(path, _text) : fits(path);
     }
 
     // What `path`, which matches, has in place of {name}; with "*", what it has behind the prefix.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <miniss/core/coroutine.hh>
@@ -30,10 +31,9 @@ struct counts {
     std::uint64_t missed;
 };
 
-// Of blocks of 200 bytes, of which ten were held at a time.
-void check_counts(const shard_context& shard, counts wanted) {
-    const pool_statistics found = shard.free_memory.statistics(199 / 32);
-    CHECK(found.piece_bytes == 224);
+// Of one list, of which ten blocks were held at a time.
+void check_counts(const shard_context& shard, std::size_t list_number, counts wanted) {
+    const pool_statistics found = shard.free_memory.statistics(list_number);
     CHECK(found.taken_count == wanted.taken);
     CHECK(found.returned_count == wanted.returned);
     CHECK(found.missed_count == wanted.missed);
@@ -63,30 +63,33 @@ TEST_CASE("a shard gives the memory of its last task to the next one of its size
 
 TEST_CASE("a shard keeps so many blocks and no more, and gives them back in the end",
           "[task_memory]") {
+    const auto [bytes, list_number, piece_bytes] =
+        GENERATE(std::tuple(200u, 199u / 32, 224u), std::tuple(8161u, 32u, 8192u));
     const long live_before = live_allocation_count();
     {
         const lists_keep some(4);
         shard_context here;
         const sim::acting_as on_it(here);
+        CHECK(here.free_memory.statistics(list_number).piece_bytes == piece_bytes);
         std::vector<void*> blocks;
         for (int i = 0; i < 10; ++i) {
-            blocks.push_back(allocate_task_memory(200));
+            blocks.push_back(allocate_task_memory(bytes));
         }
         const long live_with_all = live_allocation_count();
-        check_counts(here, {.taken = 10, .returned = 0, .missed = 10});
+        check_counts(here, list_number, {.taken = 10, .returned = 0, .missed = 10});
         for (void* block : blocks) {
-            free_task_memory(block, 200);
+            free_task_memory(block, bytes);
         }
         CHECK(live_allocation_count() == live_with_all - 6);
-        check_counts(here, {.taken = 10, .returned = 10, .missed = 10});
+        check_counts(here, list_number, {.taken = 10, .returned = 10, .missed = 10});
         const allocations_since start;
         for (void*& block : blocks) {
-            block = allocate_task_memory(200);
+            block = allocate_task_memory(bytes);
         }
         CHECK(start.count() == 6);
-        check_counts(here, {.taken = 20, .returned = 10, .missed = 16});
+        check_counts(here, list_number, {.taken = 20, .returned = 10, .missed = 16});
         for (void* block : blocks) {
-            free_task_memory(block, 200);
+            free_task_memory(block, bytes);
         }
     }
     CHECK(live_allocation_count() == live_before);
@@ -122,10 +125,11 @@ TEST_CASE("what is large or has an alignment of its own is left to the general a
     const long live_before = live_allocation_count();
     shard_context here;
     const sim::acting_as on_it(here);
-    constexpr std::size_t large_bytes = internal::free_lists::block_bytes_max + 1;
-    void* const large = allocate_task_memory(large_bytes);
-    free_task_memory(large, large_bytes);
-    CHECK(live_allocation_count() == live_before);
+    for (const std::size_t bytes : {1025u, 4096u, 8160u, 8193u}) {
+        void* const large = allocate_task_memory(bytes);
+        free_task_memory(large, bytes);
+        CHECK(live_allocation_count() == live_before);
+    }
     const auto aligned = std::make_unique<aligned_work>();
     CHECK(reinterpret_cast<std::uintptr_t>(aligned.get()) % 64 == 0);
 }

@@ -1,6 +1,9 @@
 // The request heads that must be understood, and what they mean.
 #include <miniss/net/http/request_parser.hh>
 
+#include <string>
+#include <vector>
+
 #include <miniss/tests/catch.hh>
 #include <miniss/tests/net/http/parsed.hh>
 
@@ -206,6 +209,43 @@ TEST_CASE("reset() forgets everything about the request before", "[http]") {
         REQUIRE_FALSE(parser.error());
         REQUIRE(parse_prefix(parser, "GET / HTTP/1.0\r\n\r\n", 18) ==
                 "GET / 1.0 path=/ query= host= close 18");
+    }
+}
+
+TEST_CASE("a host that resembles the one before is judged by itself", "[http]") {
+    const auto asks_for = [](const std::string& host) {
+        return "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+    };
+    const std::vector<std::string> hosts = {
+        "a",
+        "ab",
+        "a:1",
+        "a:",
+        "a:12345",
+        "a:65536",
+        "a b",
+        "a/",
+        "A",
+        "[::1]",
+        "[::1]:1",
+        "[::",
+        "",
+        "example.org:8080",
+        "example.org:8081",
+        "example.org",
+        std::string(32, 'h'),
+        std::string(33, 'h'),
+    };
+    const limits bounds;
+    for (const std::string& first : hosts) {
+        for (const std::string& second : hosts) {
+            request_parser parser(bounds);
+            for (const std::string& text : {asks_for(first), asks_for(second), asks_for(second)}) {
+                CAPTURE(first, text);
+                CHECK(parse_prefix(parser, text, text.size()) == parse_whole(text));
+                parser.reset();
+            }
+        }
     }
 }
 

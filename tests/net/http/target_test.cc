@@ -74,3 +74,16 @@ TEST_CASE("authorities are compared without case and with the default port", "[h
     CHECK_FALSE(same("a", "b"));
     CHECK_FALSE(same("a", "a."));
 }
+
+TEST_CASE("texts are equal if all of their bytes are", "[http]") {
+    for (std::size_t bytes = 0; bytes <= 40; ++bytes) {
+        const std::string text(bytes, 'x');
+        CHECK(equals(text, std::string(text)));
+        CHECK(!equals(text, text + 'x'));
+        for (std::size_t i = 0; i < bytes; ++i) {
+            std::string other = text;
+            other[i] = 'y';
+            CHECK(!equals(text, other));
+        }
+    }
+}
