@@ -49,7 +49,7 @@ private:
     misses _misses[list_count];
 
 public:
-    // How many blocks a list keeps at most, all lists together 6.2 MiB; what comes beyond goes back
+    // How many blocks a list keeps at most, all lists together 6.1 MiB; what comes beyond goes back
     // to operator delete. To be changed before the first list is made: none where every allocation
     // shall show.
     inline static unsigned blocks_max = is_checked_build ? 0 : 256;

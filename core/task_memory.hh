@@ -7,7 +7,8 @@
 //
 // Shard:  any, and threads that are none.
 // Errors: std::bad_alloc, as operator new.
-// Cost:   a few instructions for blocks of up to 1,024 bytes, or 8 KiB, once the lists have filled.
+// Cost:   a few instructions for blocks of up to 1,024 bytes, or of 8,161 to 8,192, once the lists
+//         have filled.
 #pragma once
 
 #include <miniss/core/free_lists.hh>

@@ -128,7 +128,8 @@ def _find_peers():
     return {name: [program, *commands[name]] for name, program in found.items() if program}
 
 
-def make_servers(args, names=("floor", "httpd", "nginx", "haproxy"), floor=(), httpd=(), shards=1):
+def make_servers(args, names=("floor", "httpd", "nginx", "haproxy"), floor=(), httpd=(),
+                 shards=1):
     """Those of `names` that are installed and wanted; `floor` and `httpd` are more options for
     these two. httpd comes once more for each --backend."""
     wanted = set(args.only or names) | {f"httpd-{each}" for each in args.backend}

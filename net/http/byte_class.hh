@@ -112,7 +112,8 @@ constexpr bool consists_of(std::string_view text) noexcept {
     return skip<Wanted>(text, 0) == text.size();
 }
 
-// Sixteen bytes in one register of any x86-64 or 64-bit ARM, and the compiler's business elsewhere.
+// Sixteen bytes in one register of any x86-64 or 64-bit ARM, and the compiler's business on any
+// other little-endian machine.
 using byte_block = unsigned char __attribute__((vector_size(16)));
 
 inline byte_block load_block(const char* from) noexcept {

@@ -82,10 +82,16 @@ inline parse_result connection::read_request() {
 
 // Sends what is due before the peer goes on: earlier replies, and the 100 that it waits for.
 future<> connection::ask_for_content() {
-    enter(phase::send);
     if (_now->reader.awaits_continue() && !std::exchange(_now->continued, true)) {
-        return _out.write(continue_head).then([this] { return _out.flush(); });
+        enter(phase::send);
+        return _out.write(continue_head).then([this] { return flush(); });
     }
+    return flush();
+}
+
+// Whoever flushes waits for the peer to read, and not for ever.
+future<> connection::flush() {
+    enter(phase::send);
     return _out.flush();
 }
 
@@ -137,8 +143,7 @@ inline future<stop_iteration> connection::answer() {
     }
     // The replies to earlier requests need not wait for this one. If the peer is gone, sending
     // this one will fail too.
-    enter(phase::send);
-    return _out.flush().then_wrapped(
+    return flush().then_wrapped(
         [this, reply_to_come = std::move(reply_to_come)](future<> flushed) mutable {
             enter(phase::answer);
             flushed.ignore_ready_future();
@@ -207,13 +212,13 @@ future<stop_iteration> connection::send(reply&& answer, const reply_context& con
         _now->answered = true;
     }
     auto written = write_whole(std::move(answer), context);
-    if (!keep || !written.available()) {  // Otherwise it leaves with what follows.
+    if (!written.available() || !_out.has_unsent()) {  // Otherwise it leaves with what follows.
         enter(phase::send);
     }
     if (keep) {
         return written.then([] { return stop_iteration::no; });
     }
-    return written.then([this] { return _out.flush(); }).then([this] { return linger(); });
+    return written.then([this] { return flush(); }).then([this] { return linger(); });
 }
 
 future<> connection::write_head(const reply& answer, const reply_context& context) {

@@ -71,6 +71,7 @@ private:
     parse_result read_request();
     future<stop_iteration> receive();
     future<> ask_for_content();
+    future<> flush();
     future<stop_iteration> answer();
     future<reply> ask_handler();
     future<stop_iteration> answered(future<reply>&& ready);

@@ -58,8 +58,7 @@ future<reply> connection::start_streaming() {
     }
     // The replies to earlier requests leave before the handler can make us send anything else. If
     // the peer is gone, reading will fail too.
-    enter(phase::send);
-    return _out.flush().then_wrapped([start](future<> flushed) {
+    return flush().then_wrapped([start](future<> flushed) {
         flushed.ignore_ready_future();
         return start();
     });
@@ -228,10 +227,10 @@ future<stop_iteration> connection::finish(bool keep) {
     const bool failed = _streaming->error || _streaming->broken;
     _streaming.reset();
     _now->continued = false;
-    enter(phase::send);
     if (!keep || failed) {
-        return _out.flush().then([this] { return linger(); });
+        return flush().then([this] { return linger(); });
     }
+    enter(phase::send);
     if (_now->reader.is_complete()) {
         _now->asked.reset();
         _now->reader.consume();
@@ -255,7 +254,7 @@ future<stop_iteration> connection::pass_over_content() {
             }
             [[fallthrough]];
         case result::failed:
-            return _out.flush().then([this] { return linger(); });
+            return flush().then([this] { return linger(); });
         case result::complete:
             _now->asked.reset();
             _now->reader.consume();
@@ -263,8 +262,7 @@ future<stop_iteration> connection::pass_over_content() {
             _now->passed_over_bytes = 0;
             return make_ready_future<stop_iteration>(stop_iteration::no);
         case result::incomplete:
-            enter(phase::send);
-            return _out.flush().then([this] { return receive(); });
+            return flush().then([this] { return receive(); });
         }
     }
 }

@@ -39,12 +39,9 @@ future<stop_iteration> connection::upgrade(reply&& answer) {
     _streaming->answer = std::move(answer);
     enter(phase::send);
     return write_head(*_streaming->answer, context_of(*_now->asked))
-        .then([this] { return _out.flush(); })
+        .then([this] { return flush(); })
         .then([this] { return take_over(); })
-        .then([this] {
-            enter(phase::send);
-            return _out.flush();
-        })
+        .then([this] { return flush(); })
         .then([this] {
             _streaming.reset();
             return linger();

@@ -36,10 +36,10 @@ refusal check_transfer_encoding(std::string_view value) noexcept {
     return {status::bad_request, "Transfer-Encoding is not chunked (RFC 9112 6.3)"};
 }
 
-refusal check_expect(std::string_view value) noexcept {
+refusal check_expect(std::string_view value, bool& expects_continue) noexcept {
     bool others = false;
-    for_each_element(value, [&others](std::string_view expectation) {
-        others = others || !equals_ignoring_case(expectation, "100-continue");
+    for_each_element(value, [&](std::string_view expectation) {
+        (equals_ignoring_case(expectation, "100-continue") ? expects_continue : others) = true;
     });
     if (others) {
         return {status::expectation_failed, "unknown expectation (RFC 9110 10.1.1)"};

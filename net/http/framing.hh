@@ -26,8 +26,9 @@ std::optional<std::uint64_t> parse_content_length(std::string_view value) noexce
 // implement: 501 (RFC 9112 6.1). Everything else has no determined end: 400 (RFC 9112 6.3).
 refusal check_transfer_encoding(std::string_view value) noexcept;
 
-// Accepts nothing but 100-continue (RFC 9110 10.1.1).
-refusal check_expect(std::string_view value) noexcept;
+// Accepts nothing but 100-continue (RFC 9110 10.1.1), and says whether the list has it: a list may
+// be empty.
+refusal check_expect(std::string_view value, bool& expects_continue) noexcept;
 
 // The connection options that matter to a server (RFC 9110 7.6.1); others are passed over.
 struct connection_options {

@@ -1,4 +1,4 @@
-// What a request's fields mean to its parser, but for Host.
+// What fields mean to the parser that most requests do not have, or where they meet the target.
 #include <miniss/net/http/authority.hh>
 #include <miniss/net/http/request_parser.hh>
 #include <miniss/net/http/text.hh>
@@ -21,7 +21,7 @@ bool request_parser::accept_rare_field(std::string_view name, std::string_view v
     return !is_named(name, "expect") || accept_expect(value);
 }
 
-// An empty value is allowed (RFC 9112 3.2), unless the target names a host.
+// Both must name the same place (RFC 9112 3.2.2), so that an empty value is refused.
 bool request_parser::accept_host_beside_target(std::string_view head, text_span value) {
     // A URI of scheme http without a port means port 80 (RFC 9110 4.2.1).
     const auto place = internal::parse_authority(value.in(head.data()));
@@ -67,10 +67,11 @@ bool request_parser::accept_transfer_encoding(std::string_view value) {
 
 // In HTTP/1.0 the expectation must be ignored (RFC 9110 10.1.1).
 bool request_parser::accept_expect(std::string_view value) {
-    if (const refusal why = internal::check_expect(value)) {
+    bool expects_continue = false;
+    if (const refusal why = internal::check_expect(value, expects_continue)) {
         return fail(why);
     }
-    _head.expects_continue = _head.minor_version == 1;
+    _head.expects_continue |= expects_continue && _head.minor_version == 1;
     return true;
 }
 

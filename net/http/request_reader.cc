@@ -41,8 +41,10 @@ parse_result request_reader::read_head() {
     case parse_result::failed:
         return fail(_parser.error());
     case parse_result::incomplete:
-        collect().head.assign(_piece.view());
-        _piece = temporary_buffer<char>();
+        if (!_piece.empty()) {
+            collect().head.assign(_piece.view());
+            _piece = temporary_buffer<char>();
+        }
         return parse_result::incomplete;
     case parse_result::complete:
         break;

@@ -49,9 +49,9 @@ inline bool equals(std::string_view a, std::string_view b) noexcept {
     return at == a.size();
 }
 
-// Whether a field has this name, which is written with letters and hyphens only: among the bytes
-// of a name, setting one bit folds the case of letters and makes no other byte equal to one of
-// them.
+// Compares without case what stands in a field, as its name or in its value, with letters and
+// hyphens: setting one bit folds letters, and else only makes a hyphen of CR, which stands in
+// neither.
 template <std::size_t Bytes>
 bool is_named(std::string_view name, const char (&lower)[Bytes]) noexcept {
     if (name.size() != Bytes - 1) {

@@ -113,6 +113,7 @@ const std::vector<std::string> requests = {
     "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
     "3\r\nabc\r\n2;x=\"y\"\r\nde\r\n0\r\nA: b\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nabcd",
+    "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\nExpect: \r\n\r\nabcd",
     "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nabGET /nowhere HTTP/1.1\r\nHost: "
     "h\r\n\r\n",
     "POST /unread HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"

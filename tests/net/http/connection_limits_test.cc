@@ -199,6 +199,20 @@ TEST_CASE("a peer that does not read its reply is closed in the end", "[connecti
     });
 }
 
+TEST_CASE("so is one whose content was left unread", "[connection][sim]") {
+    // The end of a content that is malformed, or too long, cannot be passed over.
+    const std::string content =
+        GENERATE("Transfer-Encoding: chunked\r\n\r\nx\r\n", "Content-Length: 1000000\r\n\r\n");
+    world_type world(GENERATE(range(0u, 5u)), impatient());
+    auto client = world.client();
+    client.send("POST /unread-large HTTP/1.1\r\nHost: h\r\n" + content);
+    world.run_until_connected(1);
+    check_takes(7000ms, [&] {
+        world.run_until_connected(0);
+        return true;
+    });
+}
+
 TEST_CASE("after its last reply a connection waits a while for the peer to close",
           "[connection][sim]") {
     world_type world(GENERATE(range(0u, 10u)), impatient());

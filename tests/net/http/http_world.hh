@@ -239,6 +239,11 @@ private:
         table.add_streaming({method::post}, "/unread", [](const request&, input_stream<char>&) {
             return make_ready_future<reply>(reply(status::ok, "text/plain", "unread"));
         });
+        table.add_streaming({method::post}, "/unread-large",
+                            [](const request&, input_stream<char>&) {
+                                return make_ready_future<reply>(
+                                    reply(status::ok, "text/plain", std::string(100'000, 'x')));
+                            });
         table.add_streaming({method::post}, "/unread-until",
                             [this](const request&, input_stream<char>&) {
                                 pending.emplace_back();

@@ -167,6 +167,8 @@ TEST_CASE("a peer that waits for a 100 is recognised (RFC 9110 10.1.1)", "[http]
         {"1.1", "Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n", true},
         {"1.1", "Content-Length: 1\r\nExpect: ,100-continue, 100-CONTINUE\r\n", true},
         {"1.1", "Content-Length: 1\r\n", false},
+        {"1.1", "Content-Length: 1\r\nExpect: \r\n", false},
+        {"1.1", "Content-Length: 1\r\nExpect: , ,\r\n", false},
         {"1.1", "Expect: 100-continue\r\n", false},
         {"1.1", "Content-Length: 0\r\nExpect: 100-continue\r\n", false},
         {"1.0", "Content-Length: 1\r\nExpect: 100-continue\r\n", false},

@@ -378,3 +378,19 @@ TEST_CASE("who waits for a 100 waits while nothing of the content is here", "[re
     CHECK_FALSE(awaits("1.0 Expect: 100-continue\r\nContent-Length: 3", ""));
     CHECK_FALSE(awaits("Expect: 100-continue\r\nX: y", ""));
 }
+
+TEST_CASE("asking for more than has come does not make the next request a copy", "[http]") {
+    const limits bounds;
+    request_reader reader(bounds);
+    const std::string text = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    reader.feed(piece_of(text));
+    CHECK(reader.read() == parse_result::complete);
+    reader.consume();
+    CHECK(reader.read() == parse_result::incomplete);
+    CHECK(reader.is_untouched());
+    auto piece = piece_of(text);
+    const char* memory = piece.get();
+    reader.feed(std::move(piece));
+    REQUIRE(reader.read() == parse_result::complete);
+    CHECK(reader.current().target().data() == memory + 4);
+}
