@@ -11,8 +11,8 @@ namespace miniss {
 namespace {
 
 // Allocations for small writes, with what a buffer adds to them, are such that the shard has lists
-// for them. If the first was not
-// enough there is likely more to come: what it holds moves, so that all of it leaves as one piece.
+// for them. If the first was not enough there is likely more to come: what it holds moves, so that
+// all of it leaves as one piece.
 constexpr std::size_t first_tail_bytes = 1000;
 constexpr std::size_t next_tail_bytes = 8 * 1024 - 32;
 

@@ -43,7 +43,8 @@ std::size_t skip_port(std::string_view text, std::size_t from) noexcept {
     }
     const std::string_view digits = text.substr(from + 1);
     const std::size_t count = skip<byte_class::digit>(digits, 0);
-    // So is nearly every port that a system has chosen; no call is needed to see it.
+    // Five digits that begin with less than the largest port does are less than that: nearly all
+    // ports that a system chooses.
     if (count < largest_port.size() ||
         (count == largest_port.size() && digits.front() < largest_port.front())) [[likely]] {
         return from + 1 + count;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include <miniss/core/assert.hh>
 #include <miniss/net/http/authority.hh>

@@ -60,10 +60,6 @@ route_pattern::route_pattern(std::string text)
     }
 }
 
-bool route_pattern::fits(std::string_view path) const noexcept {
-    return match(path, {}).has_value();
-}
-
 // None if `path` does not match; else what stands for `name`, or a null text.
 std::optional<std::string_view> route_pattern::match(std::string_view path,
                                                      std::string_view name) const noexcept {

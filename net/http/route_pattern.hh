@@ -27,7 +27,7 @@ public:
     explicit route_pattern(std::string text);
 
     bool matches(std::string_view path) const noexcept {
-        return _is_plain ? internal::equals(path, _text) : fits(path);
+        return _is_plain ? internal::equals(path, _text) : match(path, {}).has_value();
     }
 
     // What `path`, which matches, has in place of {name}; with "*", what it has behind the prefix.
@@ -38,7 +38,6 @@ public:
     }
 
 private:
-    bool fits(std::string_view path) const noexcept;
     std::optional<std::string_view> match(std::string_view path,
                                           std::string_view name) const noexcept;
 };
